@@ -1,0 +1,26 @@
+// Where things lie in a bucket: BRANCH/SHORT_SHA/NAME:TAG.tar, and how branch names become keys reversibly.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace cooper::delivery {
+
+/// The branch as the first part of a key: slashes stay; every byte but `A-Z a-z 0-9 . _ / -` becomes %XX (so "%" too: two
+/// branches never share a key). Throws Error{InvalidInput} for a name that git would not take (empty, "..", control bytes, leading
+/// or trailing "/", "//", ".lock" at the end, …), an element that looks like a short SHA below the first, or more than 512 bytes.
+std::string branch_key(std::string_view branch);
+/// The branch behind a key prefix.
+std::string branch_of_key(std::string_view key);
+
+/// Lower-case hex, 7 to 64 digits, else Error{InvalidInput}.
+std::string check_commit(std::string_view commit);
+/// The first seven digits.
+std::string short_sha(std::string_view commit);
+
+/// "NAME:TAG.tar" from an image's NAME and TAG.
+std::string tarball_name(std::string_view name, std::string_view tag);
+/// The name to save under: "openhands_latest.tar". Colons break GNU tar, skopeo, scp and Windows.
+std::string safe_file_name(std::string_view tarball);
+
+}  // namespace cooper::delivery
