@@ -1,13 +1,15 @@
 #include "cooper/oci/docker_archive.hpp"
 
-#include <algorithm>
-#include <map>
-#include <nlohmann/json.hpp>
-#include <set>
-
-#include "base/json.hpp"
 #include "cooper/base/tar.hpp"
 #include "cooper/oci/reference.hpp"
+
+#include "base/json.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <map>
+#include <set>
 
 namespace cooper::oci {
 
@@ -74,8 +76,7 @@ std::string index_document(const std::vector<NamedImage>& images) {
     json::Value manifests = json::Value::array();
     for (const NamedImage& named : images) {
         const RawManifest& raw = named.image->manifest.raw;
-        json::Value entry = {
-            {"mediaType", raw.media_type}, {"digest", raw.digest.text()}, {"size", raw.bytes.size()}};
+        json::Value entry = {{"mediaType", raw.media_type}, {"digest", raw.digest.text()}, {"size", raw.bytes.size()}};
         if (named.names.empty()) {
             manifests.push_back(entry);
         }
@@ -297,11 +298,17 @@ ArchivePlan ArchivePlan::make(const std::vector<ArchiveImage>& images, ArchiveFo
     return ArchivePlan(std::move(state));
 }
 
-std::uint64_t ArchivePlan::size() const { return state_->size; }
+std::uint64_t ArchivePlan::size() const {
+    return state_->size;
+}
 
-const std::vector<Segment>& ArchivePlan::segments() const noexcept { return state_->segments; }
+const std::vector<Segment>& ArchivePlan::segments() const noexcept {
+    return state_->segments;
+}
 
-const Digest& ArchivePlan::identity() const noexcept { return state_->identity; }
+const Digest& ArchivePlan::identity() const noexcept {
+    return state_->identity;
+}
 
 std::unique_ptr<Source> ArchivePlan::open(std::uint64_t offset, std::uint64_t length) const {
     check_range(offset, length);
