@@ -1,4 +1,5 @@
 # cooper_test(NAME SOURCES ... [LINK rooms...] [LABEL unit]): a Catch2 program whose cases become CTest tests, one each.
+# cooper_fuzz(NAME [LINK rooms...]): tests/fuzz/fuzz_NAME.cpp; replays its corpus in every build, hunts in the fuzz preset.
 find_package(Catch2 2.13 REQUIRED)
 include(Catch)
 
@@ -17,4 +18,25 @@ function(cooper_test name)
   target_compile_definitions(${name} PRIVATE COOPER_GOLDEN="${PROJECT_SOURCE_DIR}/tests/golden")
   catch_discover_tests(${name} TEST_PREFIX "${name}: " EXTRA_ARGS -w NoAssertions PROPERTIES LABELS ${TEST_LABEL} TIMEOUT 300
                        SKIP_REGULAR_EXPRESSION "SKIPPED:")
+endfunction()
+
+function(cooper_fuzz name)
+  cmake_parse_arguments(PARSE_ARGV 1 FUZZ "" "" "LINK")
+  set(corpus ${PROJECT_SOURCE_DIR}/tests/fuzz/corpus/${name})
+  add_executable(fuzz_${name} ${PROJECT_SOURCE_DIR}/tests/fuzz/fuzz_${name}.cpp)
+  target_link_libraries(fuzz_${name} PRIVATE ${FUZZ_LINK} cooper_flags cooper_warnings)
+  target_include_directories(fuzz_${name} PRIVATE ${PROJECT_SOURCE_DIR}/lib ${PROJECT_SOURCE_DIR}/tests)
+  if(COOPER_FUZZ)
+    target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+    # What a run finds goes to the build directory: corpora in the tree are chosen by hand.
+    set(found ${CMAKE_CURRENT_BINARY_DIR}/found_${name})
+    file(MAKE_DIRECTORY ${found})
+    add_test(NAME "fuzz: ${name}" COMMAND fuzz_${name} -max_total_time=20 -timeout=10 -rss_limit_mb=2048 ${found} ${corpus})
+  else()
+    target_sources(fuzz_${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests/fuzz/replay.cpp)
+    add_test(NAME "fuzz: ${name} replays its corpus" COMMAND fuzz_${name} ${corpus})
+  endif()
+  get_property(added DIRECTORY PROPERTY TESTS)
+  list(POP_BACK added last)
+  set_tests_properties("${last}" PROPERTIES LABELS fuzz TIMEOUT 120)
 endfunction()

@@ -1,0 +1,12 @@
+# Runs what an outside project built: one room, and a real image made by all of them.
+function(run)
+  execute_process(COMMAND ${ARGV} COMMAND_ERROR_IS_FATAL ANY)
+endfunction()
+run(${BUILD}/outside_base)
+file(MAKE_DIRECTORY ${BUILD}/tree/etc)
+file(WRITE ${BUILD}/tree/etc/motd "made by an outside project\n")
+run(${BUILD}/outside ${BUILD}/tree outside:1 ${BUILD}/outside.tar /etc/motd)
+execute_process(COMMAND ${CMAKE_COMMAND} -E tar tf ${BUILD}/outside.tar OUTPUT_VARIABLE members COMMAND_ERROR_IS_FATAL ANY)
+if(NOT members MATCHES "manifest.json")
+  message(FATAL_ERROR "outside.tar is no docker-archive; its members: ${members}")
+endif()
