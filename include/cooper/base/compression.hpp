@@ -28,6 +28,9 @@ struct DecompressionLimits {
 /// Damaged or cut input is Error{Integrity}. Borrows nothing: owns `inner`.
 std::unique_ptr<Source> decompressed(std::unique_ptr<Source> inner, Compression compression, const DecompressionLimits& limits = {});
 
+/// The same for a compression told by the first bytes (detect_compression), whatever a media type says. Reads them at once.
+std::unique_ptr<Source> decompressed_by_magic(std::unique_ptr<Source> inner, const DecompressionLimits& limits = {});
+
 /// The same in push form: what is written comes out inflated at `to` (borrowed); finish() checks the end, and finishes `to`.
 std::unique_ptr<Sink> decompressing(Sink& to, Compression compression, const DecompressionLimits& limits = {});
 
