@@ -5,12 +5,16 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cooper/base/digest.hpp"
 #include "cooper/oci/platform.hpp"
 
 namespace cooper::oci {
+
+/// The largest size that a descriptor may claim: 1 PiB, so that the sizes of kMaxLayers layers add up within 64 bits.
+inline constexpr std::uint64_t kMaxBlobSize = 1ULL << 50;
 
 struct Descriptor {
     std::string media_type;
@@ -34,6 +38,7 @@ inline constexpr std::string_view kDockerIndex = "application/vnd.docker.distrib
 inline constexpr std::string_view kDockerManifest = "application/vnd.docker.distribution.manifest.v2+json";
 inline constexpr std::string_view kDockerConfig = "application/vnd.docker.container.image.v1+json";
 inline constexpr std::string_view kDockerLayerGzip = "application/vnd.docker.image.rootfs.diff.tar.gzip";
+inline constexpr std::string_view kDockerLayerZstd = "application/vnd.docker.image.rootfs.diff.tar.zstd";
 inline constexpr std::string_view kDockerLayer = "application/vnd.docker.image.rootfs.diff.tar";
 }  // namespace media_type
 
