@@ -1,14 +1,14 @@
 // Files that appear whole or not at all, and small file work.
 #pragma once
 
+#include "cooper/base/stream.hpp"
+
 #include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
-
-#include "cooper/base/stream.hpp"
 
 namespace cooper {
 
@@ -28,8 +28,10 @@ private:
     int descriptor_ = -1;
 };
 
-/// A new file that becomes visible under `path` at commit() (rename(2), in the same directory) and not before. Written at
-/// any offset from several threads (pwrite), or in order as a Sink. Destroyed without commit(): removed, nothing visible.
+/// A new file that becomes visible under `path` at commit() (rename(2), in the same directory) and not before. Written
+/// at any offset from several threads (pwrite), or in order as a Sink. Destroyed without commit(): removed, nothing
+/// visible. Where the file system has nameless files (O_TMPFILE), not even a killed process leaves one behind. Not
+/// fsynced: after a power loss readers must trust digests, not presence.
 class AtomicFile final : public Sink {
 public:
     enum class IfExists { Replace, Fail };
@@ -50,9 +52,14 @@ public:
     void commit(IfExists if_exists = IfExists::Replace);
 
     [[nodiscard]] int descriptor() const noexcept { return file_.get(); }
+    /// Empty while the file has no name.
     [[nodiscard]] const std::filesystem::path& temporary_path() const noexcept { return temporary_; }
 
 private:
+    void create_named();
+    void give_name();
+    void publish_new();
+
     std::filesystem::path path_;
     std::filesystem::path temporary_;
     FileDescriptor file_;
@@ -81,7 +88,8 @@ std::optional<std::string> find_file(const std::filesystem::path& path, std::siz
 void write_file(const std::filesystem::path& path, std::string_view text);
 /// Reads `path` **below** `root`, following no symlink in any component (openat2 RESOLVE_BENEATH|NO_SYMLINKS, or a walk
 /// with O_NOFOLLOW); nullopt when it is not there. A symlink on the way is Error{InvalidInput}.
-std::optional<std::string> find_file_beneath(const std::filesystem::path& root, std::string_view path, std::size_t limit);
+std::optional<std::string> find_file_beneath(const std::filesystem::path& root, std::string_view path,
+                                             std::size_t limit);
 
 /// Writes all of `chunk` at `offset` of an open file; throws SystemError that names `path`.
 void write_all_at(int descriptor, std::uint64_t offset, Bytes chunk, const std::filesystem::path& path);

@@ -1,12 +1,12 @@
 // Ranged: bytes of known size that can be opened at any offset, as often as needed.
 #pragma once
 
+#include "cooper/base/stream.hpp"
+
 #include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <string>
-
-#include "cooper/base/stream.hpp"
 
 namespace cooper {
 
@@ -59,7 +59,8 @@ public:
     [[nodiscard]] std::unique_ptr<Source> open(std::uint64_t offset, std::uint64_t length) const override;
 
 private:
-    std::shared_ptr<const int> descriptor_;  // closes by its deleter
+    struct File;
+    std::shared_ptr<const File> file_;  // shared: a Source may outlive the Ranged
     std::uint64_t size_ = 0;
 };
 

@@ -14,8 +14,11 @@ public:
     explicit Secret(std::string text) : text_(std::move(text)) {}
     Secret(const Secret&) = default;
     Secret(Secret&&) = default;
-    Secret& operator=(const Secret&) = default;
-    Secret& operator=(Secret&&) = default;
+    /// Swaps, so that what was held before is wiped with `other`.
+    Secret& operator=(Secret other) noexcept {
+        text_.swap(other.text_);
+        return *this;
+    }
     ~Secret();
 
     [[nodiscard]] const std::string& reveal() const noexcept { return text_; }
@@ -27,7 +30,8 @@ private:
 };
 
 /// `text` with everything removed that is a secret by its form: `user:password@` in URLs, values of X-Amz-Signature,
-/// X-Amz-Security-Token, X-Amz-Credential, `token=`, `sig=`, `Signature=`, Authorization headers. For log and error lines.
+/// X-Amz-Security-Token, X-Amz-Credential, `token=`, `sig=`, `Signature=`, Authorization headers. For log and error
+/// lines.
 std::string redact(std::string_view text);
 
 }  // namespace cooper
