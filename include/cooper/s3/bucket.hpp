@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cooper/base/environment.hpp"
@@ -28,10 +29,14 @@ struct Settings {
     AddressingStyle addressing = AddressingStyle::Auto;
     bool dualstack = false;
     bool fips = false;
+    bool accelerate = false;             ///< transfer acceleration: bucket.s3-accelerate.amazonaws.com
     bool insecure = false;               ///< do not verify certificates
     std::string ca_bundle;               ///< AWS_CA_BUNDLE
     /// Sign the payload's SHA-256. Auto: not over https and not to loopback, where UNSIGNED-PAYLOAD saves a hash of each byte.
     enum class PayloadSigning { Auto, Always, Never } payload_signing = PayloadSigning::Auto;
+    /// Send CRC-64/NVME with every object and part. WhenRequired: only where S3 demands a checksum.
+    enum class Checksums { WhenSupported, WhenRequired } checksums = Checksums::WhenSupported;
+    std::string expected_bucket_owner;   ///< account id, sent with each request; guards against a squatted bucket name
     RetryPolicy retry;
 };
 
@@ -97,8 +102,12 @@ struct UploadedPart {
     std::uint32_t number = 0;  ///< 1 to 10,000
     std::string etag;
     std::uint64_t size = 0;
-    std::uint64_t crc64 = 0;   ///< CRC-64/NVME of the part
+    std::optional<std::uint64_t> crc64;  ///< CRC-64/NVME of the part; nullopt: a copy whose store did not tell
 };
+
+/// A Content-Disposition that makes a browser save under `file_name`: characters that some file system refuses (":" in an image
+/// tag) become "_"; a name that is not ASCII is given twice (RFC 6266).
+std::string attachment_disposition(std::string_view file_name);
 
 struct PendingUpload {
     std::string key;
