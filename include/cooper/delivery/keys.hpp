@@ -6,14 +6,15 @@
 
 namespace cooper::delivery {
 
-/// The branch as the first part of a key: slashes stay; every byte but `A-Z a-z 0-9 . _ / -` becomes %XX (so "%" too: two
-/// branches never share a key). Throws Error{InvalidInput} for a name that git would not take (empty, "..", control bytes, leading
-/// or trailing "/", "//", ".lock" at the end, …), an element that looks like a short SHA below the first, or more than 512 bytes.
+/// The branch as the first part of a key: slashes stay; every byte but `A-Z a-z 0-9 . _ / -` becomes %XX (so "%" too:
+/// two branches never share a key). Throws Error{InvalidInput} for a name that git would not take (empty, "..", control
+/// bytes, leading or trailing "/", "//", ".lock" at the end, …), an element below the first that looks like a
+/// short SHA or is called CHANGELOG.md, or a key of more than 512 bytes.
 std::string branch_key(std::string_view branch);
-/// The branch behind a key prefix.
+/// The branch behind a key prefix. Throws Error{InvalidInput} for a key that branch_key() does not make.
 std::string branch_of_key(std::string_view key);
 
-/// Lower-case hex, 7 to 64 digits, else Error{InvalidInput}.
+/// The commit in lower case: 7 to 64 hex digits, else Error{InvalidInput}.
 std::string check_commit(std::string_view commit);
 /// The first seven digits.
 std::string short_sha(std::string_view commit);

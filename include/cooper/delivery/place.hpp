@@ -1,6 +1,10 @@
 // A place that deliveries go to: a bucket or a directory, one contract for both.
 #pragma once
 
+#include "cooper/base/environment.hpp"
+#include "cooper/oci/archive_writer.hpp"
+#include "cooper/s3/bucket.hpp"
+
 #include <chrono>
 #include <filesystem>
 #include <map>
@@ -9,25 +13,26 @@
 #include <string>
 #include <vector>
 
-#include "cooper/base/environment.hpp"
-#include "cooper/oci/archive_writer.hpp"
-#include "cooper/s3/bucket.hpp"
-
 namespace cooper::delivery {
 
-/// What is stored about a tarball, as metadata of the object (S3) or in a small file beside it (directory).
+/// What is recorded about a tarball. Empty: not recorded.
 struct TarballFacts {
     std::uint64_t size = 0;
-    std::string sha256;        ///< hex
-    std::string image_ids;     ///< config digests, comma separated
-    std::string identity;      ///< of the archive plan
+    std::string sha256;     ///< hex
+    std::string image_ids;  ///< config digests, comma separated
+    std::string identity;   ///< of the archive plan, hex
+    /// Hex digest over what the plan was made from (manifest, names, layer form): known before a layer had to be
+    /// re-encoded, so that "publish again" pulls nothing.
+    std::string inputs;
+    std::string commit;  ///< whose build it is; two commits may have one short SHA
     bool operator==(const TarballFacts&) const = default;
 };
 
 /// A tarball on its way. Invisible until complete(); gone when dropped before.
 class TarballUpload : public oci::PartConsumer {
 public:
-    /// Makes it visible with its facts, if no object has the key (Error{Conflict} otherwise).
+    /// Makes it visible with its facts, if no object has the key (Error{Conflict} otherwise). Error{Unavailable}: it is
+    /// not known whether it was made visible. Once it is visible its facts can be found.
     virtual void complete(const TarballFacts& facts, const Run& run) = 0;
 };
 
@@ -45,23 +50,39 @@ public:
     [[nodiscard]] virtual std::string name() const = 0;
     /// What lies under `key`; nullopt: nothing. Facts that are not recorded are empty.
     [[nodiscard]] virtual std::optional<TarballFacts> find_tarball(const std::string& key, const Run& run) = 0;
-    /// `size` decides the part size, which part_size() then tells.
-    [[nodiscard]] virtual std::unique_ptr<TarballUpload> begin_tarball(const std::string& key, std::uint64_t size, std::uint64_t part_size,
-                                                                     const TarballFacts& known, const Run& run) = 0;
+    /// `known` are the facts but for the sha256; part_size() tells the part size for its size.
+    [[nodiscard]] virtual std::unique_ptr<TarballUpload> begin_tarball(const std::string& key, std::uint64_t size,
+                                                                       std::uint64_t part_size,
+                                                                       const TarballFacts& known, const Run& run) = 0;
     [[nodiscard]] virtual std::uint64_t part_size(std::uint64_t size) const = 0;
 
-    struct Text { std::string text; std::string etag; };
+    /// Writes the facts of a tarball that is there without them; the caller made sure that they are true.
+    virtual void record_facts(const std::string& key, const TarballFacts& facts, const Run& run) = 0;
+
+    struct Text {
+        std::string text;
+        std::string etag;
+    };
     [[nodiscard]] virtual std::optional<Text> find_text(const std::string& key, const Run& run) = 0;
     /// Conditional write of a small text: `etag` nullopt means "only if absent". False: lost the race. Throws
     /// Error{Unsupported} when the place cannot do it (see has_conditional_writes).
-    virtual bool replace_text(const std::string& key, const std::string& text, const std::optional<std::string>& etag, const Run& run) = 0;
+    virtual bool replace_text(const std::string& key, const std::string& text, const std::optional<std::string>& etag,
+                              const Run& run) = 0;
     virtual void put_text(const std::string& key, const std::string& text, const Run& run) = 0;
     [[nodiscard]] virtual bool has_conditional_writes(const Run& run) = 0;
     [[nodiscard]] virtual std::vector<std::string> list(const std::string& prefix, const Run& run) = 0;
     [[nodiscard]] virtual Link link(const std::string& key, std::chrono::seconds lifetime, const Run& run) = 0;
 };
 
+/// A directory tree with the bucket's layout. Facts lie beside a tarball in `.NAME:TAG.tar.json`; writers in all
+/// processes exclude each other by flock(2) on `.cooper.lock` in the root for the moment in which something becomes
+/// visible.
 std::unique_ptr<Place> make_directory_place(std::filesystem::path root);
+
+/// A bucket (borrowed). What is known of a tarball when its upload begins is metadata of the object
+/// (x-amz-meta-cooper-*). Its SHA-256 is known only at the end, so it lies in BRANCH/SHORT_SHA/.facts/IDENTITY.json,
+/// named by the plan's identity and written before the upload completes: every writer of that name writes the same, it
+/// stays true whether or not the upload completes, and no tarball is ever visible without it.
 std::unique_ptr<Place> make_bucket_place(s3::Bucket& bucket);
 
 }  // namespace cooper::delivery

@@ -1,0 +1,15 @@
+// The delivery as Markdown for a CI job's page.
+#pragma once
+
+#include "cooper/delivery/publish.hpp"
+
+#include <string>
+
+namespace cooper::delivery {
+
+/// A table of the images with their links, and when those end. Holds presigned links: for the job's own page, not for
+/// logs. Names and subjects from outside are escaped. write_job_summary() (build_info.hpp) puts it where GitHub shows
+/// it.
+std::string job_summary(const Published& published, const BuildInfo& build, const std::string& place);
+
+}  // namespace cooper::delivery
