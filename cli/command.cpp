@@ -1,0 +1,28 @@
+#include "command.hpp"
+
+namespace cooper::cli {
+
+void Command::expect_positionals(const std::vector<std::string>& positionals, std::size_t least,
+                                 std::size_t most) const {
+    if (positionals.size() >= least && positionals.size() <= most) {
+        return;
+    }
+    const VerbText verb = text();
+    const std::string usage = "cooper " + std::string(verb.name) + " " + std::string(verb.usage);
+    throw UsageError(positionals.size() < least
+                         ? std::string(verb.name) + ": something is missing on the command line"
+                         : std::string(verb.name) + ": \"" + positionals[most] + "\" is one argument too many",
+                     usage);
+}
+
+std::vector<std::unique_ptr<Command>> all_commands() {
+    std::vector<std::unique_ptr<Command>> commands;
+    for (const auto& make :
+         {make_publish_command, make_append_command, make_pull_command, make_inspect_command, make_presign_command,
+          make_changelog_command, make_abort_orphans_command, make_version_command}) {
+        commands.push_back(make());
+    }
+    return commands;
+}
+
+}  // namespace cooper::cli

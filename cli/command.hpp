@@ -1,0 +1,42 @@
+// A verb: declares its command line, then does its work. One file per verb; main.cpp lists them.
+#pragma once
+
+#include "command_line.hpp"
+#include "output.hpp"
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace cooper::cli {
+
+class Command {
+public:
+    virtual ~Command() = default;
+    [[nodiscard]] virtual VerbText text() const = 0;
+    /// Flags write into members of this.
+    virtual void declare(CommandLine& line) = 0;
+    /// Returns when done; every failure is thrown.
+    virtual void run(const std::vector<std::string>& positionals) = 0;
+
+    OutputFlags output;
+
+protected:
+    /// Throws UsageError that shows the verb's usage line unless there are between `least` and `most` positionals.
+    void expect_positionals(const std::vector<std::string>& positionals, std::size_t least, std::size_t most) const;
+};
+
+std::unique_ptr<Command> make_append_command();
+std::unique_ptr<Command> make_changelog_command();
+std::unique_ptr<Command> make_inspect_command();
+std::unique_ptr<Command> make_presign_command();
+std::unique_ptr<Command> make_publish_command();
+std::unique_ptr<Command> make_pull_command();
+std::unique_ptr<Command> make_abort_orphans_command();
+std::unique_ptr<Command> make_version_command();
+
+/// In the order of the list that `cooper help` prints.
+std::vector<std::unique_ptr<Command>> all_commands();
+
+}  // namespace cooper::cli

@@ -1,0 +1,39 @@
+#include "exit_code.hpp"
+
+#include "cooper/delivery/publish.hpp"
+
+#include <cerrno>
+
+namespace cooper::cli {
+
+ExitCode exit_code_of(const Error& error) noexcept {
+    if (const auto* system = dynamic_cast<const SystemError*>(&error)) {
+        // A file of ours that may not be opened is no refusal by a registry or store: code 7 would send people to their
+        // tokens.
+        return system->error_number() == ENOSPC || system->error_number() == EDQUOT ? kExitNoSpace : kExitFailure;
+    }
+    if (dynamic_cast<const delivery::DifferentBytes*>(&error) != nullptr) {
+        return kExitDifferentBytes;
+    }
+    if (dynamic_cast<const delivery::LostRace*>(&error) != nullptr) {
+        return kExitLostRace;
+    }
+    switch (error.code()) {
+        case ErrorCode::Integrity:
+            return kExitIntegrity;
+        case ErrorCode::AccessDenied:
+            return kExitAccessDenied;
+        case ErrorCode::Unavailable:
+            return kExitUnavailable;
+        case ErrorCode::InvalidInput:
+        case ErrorCode::NotFound:
+        case ErrorCode::Conflict:
+        case ErrorCode::CommandFailed:
+        case ErrorCode::Unsupported:
+        case ErrorCode::System:
+            break;
+    }
+    return kExitFailure;
+}
+
+}  // namespace cooper::cli

@@ -1,0 +1,63 @@
+// What the command says: results on standard output, everything else on standard error.
+#pragma once
+
+#include "command_line.hpp"
+
+#include <nlohmann/json_fwd.hpp>
+
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace cooper::cli {
+
+using Json = nlohmann::ordered_json;
+
+/// Flags that every verb has.
+struct OutputFlags {
+    bool json = false;
+    bool verbose = false;
+    bool quiet = false;
+    bool no_progress = false;
+
+    void declare(CommandLine& line);
+};
+
+/// `text` with control characters, C1 controls and bidirectional overrides made visible (\x1b): what servers,
+/// registries and commit messages say must not steer the terminal. Line breaks are kept and indented by two spaces.
+std::string printable(std::string_view text);
+
+/// To standard output, all of it; throws SystemError when it cannot be written (a full disk, a closed pipe).
+void print(std::string_view text);
+/// One document, indented, ASCII only, with a newline.
+void print_json(const Json& document);
+/// To standard error, as one write; a failure is ignored, there is nowhere left to say it.
+void complain(std::string_view text) noexcept;
+
+/// "  key       value" lines, aligned; pairs with an empty value are left out. Values are made printable.
+std::string aligned(const std::vector<std::pair<std::string, std::string>>& rows, std::string_view indent = "");
+
+/// "755.3 MB (755312128 bytes)".
+std::string size_text(std::uint64_t bytes);
+
+/// Keeps the runner of GitHub Actions from obeying `::commands::` in what we print about things from outside, as long
+/// as it lives. Does nothing elsewhere.
+class WorkflowCommandsStopped {
+public:
+    WorkflowCommandsStopped();
+    WorkflowCommandsStopped(const WorkflowCommandsStopped&) = delete;
+    WorkflowCommandsStopped& operator=(const WorkflowCommandsStopped&) = delete;
+    ~WorkflowCommandsStopped();
+
+private:
+    std::string token_;
+};
+
+/// True in a GitHub Actions job.
+bool in_github_actions() noexcept;
+/// "::error title=cooper::…" with what could end or forge a command escaped.
+std::string error_annotation(std::string_view message);
+
+}  // namespace cooper::cli
