@@ -271,6 +271,10 @@ std::string_view layer_type(Compression compression, const std::string& path) {
     throw Error(ErrorCode::Unsupported, "layer " + path + " is compressed with " + std::string(to_string(compression)));
 }
 
+Descriptor described(std::string media_type, Digest digest, std::uint64_t size) {
+    return {std::move(media_type), std::move(digest), size, {}, {}, std::nullopt, {}};
+}
+
 Descriptor describe_layer(const Members& members, const std::string& path, const Run& run) {
     const Range& range = members.get(path);
     const auto source = members.open(range);
@@ -288,7 +292,7 @@ Descriptor describe_layer(const Members& members, const std::string& path, const
     if (type.empty()) {
         throw Error(ErrorCode::Integrity, "layer " + path + " is empty");
     }
-    return {.media_type = std::string(type), .digest = hasher.finish(), .size = range.size};
+    return described(std::string(type), hasher.finish(), range.size);
 }
 
 /// A manifest for an archive that has none.
@@ -307,8 +311,8 @@ Manifest make_manifest(const Members& members, const Listing& listing, const Con
         }
         layers.push_back(value_of(layer));
     }
-    const Descriptor config_descriptor{
-        .media_type = std::string(media_type::kOciConfig), .digest = config.image_id(), .size = config.raw.size()};
+    const Descriptor config_descriptor =
+        described(std::string(media_type::kOciConfig), config.image_id(), config.raw.size());
     const json::Value document{{"schemaVersion", 2},
                                {"mediaType", media_type::kOciManifest},
                                {"config", value_of(config_descriptor)},
