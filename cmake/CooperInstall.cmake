@@ -9,6 +9,6 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/cooperConfigVersion.cmake
 install(FILES ${PROJECT_BINARY_DIR}/cooperConfig.cmake ${PROJECT_BINARY_DIR}/cooperConfigVersion.cmake
         DESTINATION ${cooper_package_dir} COMPONENT cooper_development)
 
-if(TARGET cooper_cli)
+if(COOPER_CLI)
   install(TARGETS cooper_cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT cooper_command)
 endif()

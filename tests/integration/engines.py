@@ -1,0 +1,52 @@
+"""What each tool reports about an image after it has loaded our tarball."""
+
+import hashlib
+import json
+import os
+import subprocess
+
+from services import call, program
+
+
+def load_with_dockerd(docker, path, reference):
+    """(config digest, diff IDs) as dockerd sees them."""
+    with open(path, "rb") as archive:
+        status, said = docker.request("POST", "/images/load?quiet=1", archive, {"Content-Type": "application/x-tar", "Content-Length": str(os.path.getsize(path))})
+    if status != 200 or b"error" in said.lower():
+        raise AssertionError("dockerd: %d %s" % (status, said.decode(errors="replace")))
+    status, said = docker.request("GET", "/images/%s/json" % reference)
+    if status != 200:
+        raise AssertionError("dockerd does not know %s after loading: %s" % (reference, said.decode()))
+    image = json.loads(said)
+    return image["Id"], image["RootFS"]["Layers"] or []
+
+
+def load_with_podman(podman, path, reference):
+    podman("load", "--quiet", "-i", path)
+    image = json.loads(podman("image", "inspect", reference))[0]
+    return "sha256:" + image["Id"].replace("sha256:", ""), image["RootFS"]["Layers"] or []
+
+
+def read_with_skopeo(path, reference):
+    """skopeo also reads every layer when it copies; inspect alone would not notice a wrong one."""
+    source = "docker-archive:%s:%s" % (path, reference)
+    config = subprocess.run([program("skopeo"), "inspect", "--config", "--raw", source], stdout=subprocess.PIPE, check=True).stdout
+    return "sha256:" + hashlib.sha256(config).hexdigest(), json.loads(config)["rootfs"]["diff_ids"]
+
+
+def load_with_ctr(containerd, path, reference):
+    """(digest of the manifest that the name points to): containerd keeps ours as it is."""
+    containerd.ctr("images", "import", "--snapshotter", "native", "--all-platforms", "--digests", path)
+    for line in containerd.ctr("images", "ls").splitlines():
+        if line.startswith(reference + " "):
+            return line.split()[2]
+    raise AssertionError("ctr does not know %s after import" % reference)
+
+
+def unpack_with_umoci(path, directory, reference):
+    """The root file system that an OCI runtime would see."""
+    layout, bundle = os.path.join(directory, "layout"), os.path.join(directory, "bundle")
+    call(program("skopeo"), "--insecure-policy", "copy", "--quiet", "docker-archive:%s:%s" % (path, reference), "oci:%s:t" % layout)
+    rootless = [] if os.geteuid() == 0 else ["--rootless"]
+    call(program("umoci"), "unpack", *rootless, "--image", layout + ":t", bundle)
+    return os.path.join(bundle, "rootfs")
