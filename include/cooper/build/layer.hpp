@@ -1,6 +1,11 @@
 // A layer from a directory: the same bytes each time (`trust-and-delivery.md` 1.2, `registry-and-engine.md` 6).
 #pragma once
 
+#include "cooper/base/compression.hpp"
+#include "cooper/base/run.hpp"
+#include "cooper/base/tar.hpp"
+#include "cooper/oci/image.hpp"
+
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -8,11 +13,6 @@
 #include <optional>
 #include <string>
 #include <vector>
-
-#include "cooper/base/compression.hpp"
-#include "cooper/base/run.hpp"
-#include "cooper/base/tar.hpp"
-#include "cooper/oci/image.hpp"
 
 namespace cooper::build {
 
@@ -30,39 +30,47 @@ public:
     static BaseTree read(const oci::Image& image, const Run& run);
     BaseTree() = default;
     [[nodiscard]] const PathInfo* find(const std::string& path) const;
-    /// `path` with every symlinked parent followed inside the root. Throws Error{InvalidInput} for a loop or a parent that is
-    /// no directory.
+    /// `path` with every symlinked parent followed inside the root. Throws Error{InvalidInput} for a loop or a parent
+    /// that is no directory.
     [[nodiscard]] std::string resolve_parents(const std::string& path) const;
-    /// Merges one more layer's entry (used by read() and when several layers are appended).
+    /// Merges one more entry; a whiteout hides what is there by now.
     void apply(const TarEntry& entry);
 
 private:
+    class Merge;
+    void place(const std::string& path, PathInfo info);
+    void hide(const std::string& whiteout);
+    void erase_below(const std::string& path);
+
     std::map<std::string, PathInfo> paths_;
 };
 
 struct LayerOptions {
-    std::filesystem::path directory;      ///< its content goes into the layer; a symlink to a directory is followed once
-    std::string target = "/";             ///< where in the image; missing parents are made, 0755 0:0
-    std::optional<std::int64_t> epoch;    ///< times later than this are clamped to it (SOURCE_DATE_EPOCH)
+    std::filesystem::path directory;    ///< its content goes into the layer; a symlink to a directory is followed once
+    std::string target = "/";           ///< where in the image; missing parents are made, 0755 0:0
+    std::optional<std::int64_t> epoch;  ///< times later than this are clamped to it (SOURCE_DATE_EPOCH)
     std::uint64_t uid = 0;
     std::uint64_t gid = 0;
-    bool preserve_modes = false;          ///< else 0644/0755 by the owner's execute bit, directories 0755, symlinks 0777
+    bool preserve_modes = false;  ///< else 0644/0755 by the owner's execute bit, directories 0755, symlinks 0777
     bool preserve_owners = false;
     GzipOptions gzip;
 };
 
 /// A layer blob on disk with both of its names.
 struct BuiltLayer {
-    oci::Descriptor descriptor;           ///< gzip, OCI media type
+    oci::Descriptor descriptor;  ///< gzip, OCI media type
     Digest diff_id;
-    std::filesystem::path file;           ///< below the spool directory given
-    std::uint64_t files = 0;
+    std::filesystem::path file;  ///< below the spool directory given
+    std::string target;          ///< as in LayerOptions, for the image's history
+    std::uint64_t files = 0;     ///< entries that are no directories
     std::uint64_t tar_size = 0;
 };
 
-/// Writes the layer into `spool`. Entries sorted bytewise, parents first; hard links by (device, inode): the first path is the
-/// file; sockets are skipped with a notice; devices are refused; a file that changes while it is read is an Error naming it.
-/// user.* and security.capability xattrs are kept.
-BuiltLayer build_layer(const LayerOptions& options, const BaseTree& base, const std::filesystem::path& spool, const Run& run);
+/// Writes the layer into `spool`. Entries sorted bytewise, parents first; hard links by (device, inode): the first path
+/// is the file; sockets are skipped with a notice; devices are refused; a file that changes while it is read is an
+/// Error naming it. user.* and security.capability xattrs are kept. Symlinked parents of the base are followed, its
+/// directories are not repeated. `base` gets the layer's entries, for the next layer on top.
+/// `base` gets the layer's entries, for the next layer on top.
+BuiltLayer build_layer(const LayerOptions& options, BaseTree& base, const std::filesystem::path& spool, const Run& run);
 
 }  // namespace cooper::build

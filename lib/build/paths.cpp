@@ -1,0 +1,57 @@
+#include "build/paths.hpp"
+
+#include "cooper/base/error.hpp"
+#include "cooper/base/text.hpp"
+
+#include "oci/printable.hpp"
+
+#include <algorithm>
+
+namespace cooper::build {
+
+std::string clean_path(std::string_view path) {
+    std::string clean;
+    for (const auto part : split(path, '/')) {
+        if (part.empty() || part == ".") {
+            continue;
+        }
+        clean = part == ".." ? std::string(parent_path(clean)) : join_path(clean, part);
+    }
+    check_path(clean);
+    return clean;
+}
+
+void check_path(std::string_view path) {
+    if (path.size() > kMaxPath) {
+        throw Error(ErrorCode::InvalidInput, "the path '" + oci::printable(path) + "' is longer than the limit of " +
+                                                 std::to_string(kMaxPath) + " bytes");
+    }
+    if (static_cast<std::size_t>(std::count(path.begin(), path.end(), '/')) >= kMaxPathDepth) {
+        throw Error(ErrorCode::InvalidInput, "the path '" + oci::printable(path) + "' is deeper than the limit of " +
+                                                 std::to_string(kMaxPathDepth) + " directories");
+    }
+}
+
+std::string join_path(std::string_view directory, std::string_view name) {
+    std::string path(directory);
+    if (!path.empty()) {
+        path += '/';
+    }
+    return path += name;
+}
+
+std::string_view parent_path(std::string_view path) {
+    const auto slash = path.rfind('/');
+    return slash == std::string_view::npos ? std::string_view() : path.substr(0, slash);
+}
+
+std::string_view file_name(std::string_view path) {
+    const auto slash = path.rfind('/');
+    return slash == std::string_view::npos ? path : path.substr(slash + 1);
+}
+
+bool is_whiteout_name(std::string_view name) {
+    return name.starts_with(".wh.");
+}
+
+}  // namespace cooper::build

@@ -1,0 +1,27 @@
+// Paths inside images: bytes, components joined by "/", nothing at either end; "" is the root.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace cooper::build {
+
+/// Linux's PATH_MAX with its zero; deeper trees than this many components do not occur, and would cost memory per
+/// level.
+inline constexpr std::size_t kMaxPath = 4095;
+inline constexpr std::size_t kMaxPathDepth = 512;
+
+/// `path` without ".", "..", empty components and slashes at the ends; ".." stops at the root. Throws as check_path().
+std::string clean_path(std::string_view path);
+
+/// Throws Error{InvalidInput} beyond kMaxPath or kMaxPathDepth.
+void check_path(std::string_view path);
+
+std::string join_path(std::string_view directory, std::string_view name);
+std::string_view parent_path(std::string_view path);
+std::string_view file_name(std::string_view path);
+
+/// ".wh.*": what layers call a deleted file.
+bool is_whiteout_name(std::string_view name);
+
+}  // namespace cooper::build
