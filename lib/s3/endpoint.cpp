@@ -1,6 +1,7 @@
 #include "s3/endpoint.hpp"
 
 #include "cooper/base/error.hpp"
+#include "cooper/base/secret.hpp"
 #include "cooper/base/text.hpp"
 
 #include "s3/profile.hpp"
@@ -60,14 +61,6 @@ std::string aws_host(const Settings& settings, bool virtual_host) {
     return classic ? service + suffix : service + settings.region + "." + suffix;
 }
 
-void check_region(const std::string& region) {
-    const bool fit = !region.empty() && region.size() <= 63 &&
-                     std::all_of(region.begin(), region.end(), [](char c) { return is_lower_or_digit(c) || c == '-'; });
-    if (!fit) {
-        throw Error(ErrorCode::InvalidInput, "\"" + region.substr(0, 64) + "\" is not the name of an AWS region");
-    }
-}
-
 }  // namespace
 
 std::string_view dns_suffix(std::string_view region) {
@@ -77,6 +70,11 @@ std::string_view dns_suffix(std::string_view region) {
         }
     }
     return "amazonaws.com";
+}
+
+bool is_region_name(std::string_view region) {
+    return !region.empty() && region.size() <= 63 &&
+           std::all_of(region.begin(), region.end(), [](char c) { return is_lower_or_digit(c) || c == '-'; });
 }
 
 bool is_dns_compatible(std::string_view bucket) {
@@ -119,7 +117,10 @@ void check_key(std::string_view key) {
 Location locate(const Settings& settings, std::string_view bucket, std::string_view key) {
     Location location;
     if (settings.endpoint.empty()) {
-        check_region(settings.region);
+        if (!is_region_name(settings.region)) {
+            throw Error(ErrorCode::InvalidInput,
+                        "\"" + settings.region.substr(0, 64) + "\" is not the name of an AWS region");
+        }
         location.url.scheme = "https";
     } else {
         location.url = Url::parse(settings.endpoint);

@@ -32,6 +32,9 @@ struct Location {
 /// `key` empty: the bucket itself; `bucket` empty: the service.
 Location locate(const Settings& settings, std::string_view bucket, std::string_view key);
 
+/// `a-z 0-9 -`, at most 63: may become part of a host name.
+bool is_region_name(std::string_view region);
+
 /// The host is one of AWS's own: no habit of lesser stores is assumed, and no check is dropped.
 bool is_aws(const Settings& settings);
 

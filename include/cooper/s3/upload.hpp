@@ -27,17 +27,24 @@ public:
     ~Upload();
 
     void part(std::uint32_t number, Bytes bytes, const Run& run);
-    /// Makes the object visible. Parts must be 1..n without gaps.
+    /// Server-side: Bucket::copy_part.
+    void copy_part(std::uint32_t number, const std::string& source_key, const std::string& source_etag, std::uint64_t first,
+                   std::uint64_t length, const Run& run);
+    /// Makes the object visible. Parts must be 1..n without gaps. After an Ambiguous end the upload is left as it is: aborting
+    /// could destroy what was just completed elsewhere.
     WriteResult complete(const WriteCondition& condition, const std::map<std::string, std::string>& expect_metadata, const Run& run);
     void abort();
 
 private:
+    void add(UploadedPart part);
+
     Bucket& bucket_;
     std::string key_;
     std::string upload_id_;
     std::mutex mutex_;
     std::vector<UploadedPart> parts_;
     bool open_ = true;
+    Run run_;  // without a stop, for aborting
 };
 
 /// Uploads a Ranged: one PUT up to 8 MiB, else parts in parallel. Used by tests and by tools that want S3 alone.
