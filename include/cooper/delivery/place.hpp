@@ -50,9 +50,8 @@ public:
     [[nodiscard]] virtual std::string name() const = 0;
     /// What lies under `key`; nullopt: nothing. Facts that are not recorded are empty.
     [[nodiscard]] virtual std::optional<TarballFacts> find_tarball(const std::string& key, const Run& run) = 0;
-    /// `known` are the facts but for the sha256; part_size() tells the part size for its size.
-    [[nodiscard]] virtual std::unique_ptr<TarballUpload> begin_tarball(const std::string& key, std::uint64_t size,
-                                                                       std::uint64_t part_size,
+    /// `known` are the facts but for the sha256; parts are of part_size(known.size).
+    [[nodiscard]] virtual std::unique_ptr<TarballUpload> begin_tarball(const std::string& key,
                                                                        const TarballFacts& known, const Run& run) = 0;
     [[nodiscard]] virtual std::uint64_t part_size(std::uint64_t size) const = 0;
 

@@ -1,0 +1,55 @@
+#include "cooper/delivery/job_summary.hpp"
+
+#include "cooper/base/text.hpp"
+#include "cooper/delivery/keys.hpp"
+
+#include "delivery/markdown.hpp"
+
+namespace cooper::delivery {
+namespace {
+
+constexpr std::size_t kMaxText = 200;
+
+std::string cell(std::string_view text) {
+    return escaped_line(text, kMaxText);
+}
+
+/// A link may have any address that a place gives; the label is ours.
+std::string link_cell(const PublishedImage& image) {
+    return "[" + cell(image.file) + "](" + safe_url(image.link.url) + ")";
+}
+
+std::string end_cell(const Link& link) {
+    return link.expires ? format_changelog(*link.expires) : "never";
+}
+
+std::string headline(const BuildInfo& build) {
+    const std::string sha = short_sha(build.commit);
+    const std::string commit_link = web_link(sha, build.commit_url);
+    std::string text =
+        "### Delivered: " + cell(build.branch) + ", commit " + (commit_link.empty() ? "`" + sha + "`" : commit_link);
+    const std::string subject = cell(build.subject);
+    return text + (subject.empty() ? "" : " - " + subject) + "\n";
+}
+
+}  // namespace
+
+std::string job_summary(const Published& published, const BuildInfo& build, const std::string& place) {
+    std::string text = headline(build) + "\n";
+    text += "| Image | Link | Works until | Size | SHA-256 | Image ID |\n| --- | --- | --- | ---: | --- | --- |\n";
+    for (const PublishedImage& image : published.images) {
+        text += "| " + cell(image.name + ":" + image.tag) + " | " + link_cell(image) + " | " + end_cell(image.link) +
+                " | " + format_bytes(image.size) + " | `" + cell(image.sha256) + "` | `" + cell(image.image_id) +
+                "` |\n";
+    }
+    for (const PublishedImage& image : published.images) {
+        if (!image.link.warning.empty()) {
+            text += "\n> " + cell(image.file) + ": " + cell(image.link.warning) + "\n";
+        }
+    }
+    text += "\nChangelog: " + cell(place) + "/" + cell(published.changelog_key) + "\n\n";
+    text += "Whoever has a link can download the file until then.\n";
+    return text;
+}
+
+}  // namespace cooper::delivery
