@@ -1,0 +1,198 @@
+#include "cooper/oci/registry.hpp"
+
+#include "cooper/base/error.hpp"
+
+#include "oci/registry_blob.hpp"
+#include "oci/registry_host.hpp"
+#include "oci/registry_repository.hpp"
+
+#include <algorithm>
+#include <map>
+#include <mutex>
+
+namespace cooper::oci {
+
+namespace {
+
+/// All that can be read, in one field: without the OCI types docker-registry 2.8 answers 404 for an OCI image, without
+/// the Docker ones it converts to schema 1.
+std::string accepted_manifests() {
+    std::string text;
+    for (const std::string_view type :
+         {media_type::kOciIndex, media_type::kDockerIndex, media_type::kOciManifest, media_type::kDockerManifest}) {
+        text += (text.empty() ? "" : ", ") + std::string(type);
+    }
+    return text;
+}
+
+RepositoryRequest manifest_request(const Reference& reference, std::string method) {
+    const std::string name = reference.digest() ? reference.digest()->text() : reference.effective_tag().value_or("");
+    return {std::move(method),
+            "/manifests/" + name,
+            {{"Accept", accepted_manifests()}, {"Accept-Encoding", "identity"}},
+            "manifest " + reference.text()};
+}
+
+Digest hash(std::string_view bytes, DigestAlgorithm algorithm) {
+    Hasher hasher(algorithm);
+    hasher.update(bytes);
+    return hasher.finish();
+}
+
+class RegistryBlobs final : public Blobs {
+public:
+    RegistryBlobs(std::shared_ptr<const void> client, std::shared_ptr<RegistryRepository> repository)
+        : client_(std::move(client)), repository_(std::move(repository)) {}
+
+    [[nodiscard]] std::unique_ptr<Source> open(const Descriptor& blob, std::uint64_t offset,
+                                               const Run& run) const override {
+        return std::make_unique<RegistryBlobSource>(repository_, blob, offset, run);
+    }
+
+private:
+    std::shared_ptr<const void> client_;  // what the repository borrows
+    std::shared_ptr<RegistryRepository> repository_;
+};
+
+/// A single manifest has its platform in the config only, so it is compared afterwards.
+void check_platform(const Config& config, const std::optional<Platform>& asked, const Reference& reference,
+                    const Run& run) {
+    const Platform wanted = asked ? asked->normalised() : Platform::host();
+    const std::vector<Platform> fitting = acceptable(wanted);
+    if (std::find(fitting.begin(), fitting.end(), config.platform) != fitting.end()) {
+        return;
+    }
+    const std::string message =
+        reference.text() + " is an image for " + config.platform.text() + " only, not for " + wanted.text();
+    if (asked) {
+        throw Error(ErrorCode::NotFound, message);
+    }
+    run.progress->notice(NoticeLevel::Warning, message);
+}
+
+}  // namespace
+
+struct RegistryClient::State {
+    State(HttpClient& http, const RegistryCredentialSource& credentials, const Environment& environment,
+          RegistryOptions options)
+        : context(http, credentials, environment, std::move(options)) {}
+
+    std::shared_ptr<RegistryRepository> repository(const Reference& reference) {
+        const std::scoped_lock lock(mutex);
+        auto& repository = repositories[reference.repository()];
+        if (!repository) {
+            auto& host = hosts[reference.domain()];
+            if (!host) {
+                host = std::make_shared<RegistryHost>(context, reference);
+            }
+            repository = std::make_shared<RegistryRepository>(context, host, reference);
+        }
+        return repository;
+    }
+
+    RegistryContext context;
+    std::mutex mutex;
+    std::map<std::string, std::shared_ptr<RegistryHost>> hosts;
+    std::map<std::string, std::shared_ptr<RegistryRepository>> repositories;
+};
+
+RegistryClient::RegistryClient(HttpClient& http, const RegistryCredentialSource& credentials,
+                               const Environment& environment, RegistryOptions options)
+    : state_(std::make_shared<State>(http, credentials, environment, std::move(options))) {}
+RegistryClient::~RegistryClient() = default;
+
+ClassifiedManifest RegistryClient::manifest(const Reference& reference, const Run& run) {
+    const auto repository = state_->repository(reference);
+    const RepositoryRequest request = manifest_request(reference, "GET");
+    Retrier retrier = repository->retrier(run);
+    const auto fetch = [&] {
+        while (true) {
+            HttpResponse response = repository->send(request, retrier, run);
+            if (response.status != 200) {
+                repository->refuse(response, request, run);
+            }
+            const std::string type = response.headers.find("Content-Type").value_or("");
+            try {
+                return std::pair(read_all(*response.body, kMaxDocument, request.what), type);
+            } catch (Error& error) {
+                if (!may_try_again(error, retrier)) {
+                    throw;
+                }
+            }
+        }
+    };
+    auto [bytes, content_type] = fetch();
+    // The registry's Docker-Content-Digest is a hint: only our own hash counts.
+    if (const auto& asked = reference.digest()) {
+        const Digest actual = hash(bytes, asked->algorithm());
+        if (actual != *asked) {
+            throw IntegrityError(request.what, asked->text(), actual.text());
+        }
+    }
+    return in_context(request.what, [&, &body = bytes, &type = content_type] {
+        ClassifiedManifest manifest = classify_manifest(std::move(body), type);
+        manifest.raw.digest = reference.digest().value_or(manifest.raw.digest);
+        return manifest;
+    });
+}
+
+std::optional<Digest> RegistryClient::find_digest(const Reference& reference, const Run& run) {
+    const auto repository = state_->repository(reference);
+    const RepositoryRequest request = manifest_request(reference, "HEAD");
+    Retrier retrier = repository->retrier(run);
+    const HttpResponse response = repository->send(request, retrier, run);
+    if (response.status == 200) {
+        const auto told = Digest::try_parse(response.headers.find("Docker-Content-Digest").value_or(""));
+        if (told) {
+            return reference.digest() ? reference.digest() : told;
+        }
+    }
+    // Some services know no HEAD, or answer it without the digest.
+    try {
+        return manifest(reference, run).raw.digest;
+    } catch (const HttpError& error) {
+        if (error.code() == ErrorCode::NotFound) {
+            return std::nullopt;
+        }
+        throw;
+    }
+}
+
+Image RegistryClient::image(const Reference& reference, const std::optional<Platform>& platform, const Run& run) {
+    ClassifiedManifest found = manifest(reference, run);
+    const bool chosen = found.kind == ManifestKind::Index;
+    if (chosen) {
+        const Index index = in_context(reference.text(), [&] { return Index::parse(std::move(found.raw)); });
+        const Descriptor& entry = in_context(reference.text(), [&]() -> const Descriptor& {
+            return choose_platform(index, platform.value_or(Platform::host()));
+        });
+        found = manifest(reference.with_digest(entry.digest), run);
+        if (found.raw.bytes.size() != entry.size) {
+            throw IntegrityError("manifest " + reference.repository() + "@" + entry.digest.text() + ": size",
+                                 std::to_string(entry.size), std::to_string(found.raw.bytes.size()));
+        }
+        if (found.raw.media_type != entry.media_type) {
+            throw IntegrityError("manifest " + reference.repository() + "@" + entry.digest.text() + ": media type",
+                                 entry.media_type, found.raw.media_type);
+        }
+    }
+    return in_context(reference.text(), [&] {
+        Manifest manifest = Manifest::parse(std::move(found.raw));
+        const std::shared_ptr<const Blobs> blobs = this->blobs(reference);
+        const auto source =
+            verified(blobs->open(manifest.config, 0, run), manifest.config.digest, manifest.config.size, "the config");
+        Config config = Config::parse(read_all(*source, kMaxDocument, "the config"));
+        if (!chosen) {
+            check_platform(config, platform, reference, run);
+        }
+        Image image{std::move(manifest), std::move(config), blobs};
+        image.check();
+        return image;
+    });
+}
+
+std::shared_ptr<const Blobs> RegistryClient::blobs(const Reference& repository) {
+    return std::make_shared<RegistryBlobs>(state_, state_->repository(repository));
+}
+
+}  // namespace cooper::oci

@@ -1,0 +1,102 @@
+#include "oci/registry_error.hpp"
+
+#include "cooper/base/secret.hpp"
+#include "cooper/base/text.hpp"
+
+#include "base/json.hpp"
+#include "oci/printable.hpp"
+
+#include <nlohmann/json.hpp>
+
+namespace cooper::oci {
+
+namespace {
+
+std::string text_of(const json::Value& object, std::string_view key) {
+    const json::Value* value = json::find_member(object, key);
+    return value != nullptr && value->is_string() ? value->get<std::string>() : "";
+}
+
+ServerWord read_document(const json::Value& document) {
+    const json::Value* errors = json::find_member(document, "errors");
+    if (errors != nullptr && errors->is_array() && !errors->empty()) {
+        const json::Value& first = errors->front();
+        return {text_of(first, "code"), text_of(first, "message")};
+    }
+    for (const std::string_view key : {"message", "details", "error_description"}) {
+        if (const std::string text = text_of(document, key); !text.empty()) {
+            return {text_of(document, "error"), text};
+        }
+    }
+    return {text_of(document, "error"), ""};
+}
+
+ErrorCode code_of(int status, ErrorCode other_4xx) {
+    switch (status) {
+        case 401:
+        case 403:
+            return ErrorCode::AccessDenied;
+        case 404:
+        case 410:
+            return ErrorCode::NotFound;
+        default:
+            return status >= 500 ? ErrorCode::Unavailable : other_4xx;
+    }
+}
+
+bool may_pass(int status) {
+    return status == 408 || status == 429 || status == 500 || (status >= 502 && status <= 504);
+}
+
+std::string meaning(int status, const std::string& identity) {
+    switch (status) {
+        case 401:
+        case 403:
+            return "; asked " + identity + ": it is private, or it does not exist";
+        case 404:
+        case 410:
+            return "; asked " + identity + ": it does not exist, or it is private";
+        case 429:
+            return "; asked " + identity + ": too many requests";
+        default:
+            return "";
+    }
+}
+
+}  // namespace
+
+BusyError::BusyError(const std::string& message, int status, std::string server_code,
+                     std::optional<std::chrono::milliseconds> retry_after)
+    : HttpError(ErrorCode::Unavailable, message, status, std::move(server_code)), retry_after_(retry_after) {}
+BusyError::~BusyError() = default;
+
+ServerWord read_server_word(std::string_view body) {
+    body = trim(body);
+    if (body.starts_with('{')) {
+        try {
+            const ServerWord word = read_document(json::parse(body, "the answer"));
+            return {printable(word.code, 64), redact(printable(word.text))};
+        } catch (const Error&) {
+            return {};  // cut at the limit, or never JSON: the status has to do
+        }
+    }
+    return {"", body.starts_with('<') ? "" : redact(printable(body))};
+}
+
+void throw_refusal(HttpResponse& response, const std::string& what, const std::string& server,
+                   const std::string& identity, const Run& run, ErrorCode other_4xx) {
+    const int status = response.status;
+    const auto retry_after = response.retry_after(run.clock->now());
+    const ServerWord word = read_server_word(read_error_body(response));
+    std::string message = what + ": " + server + " answered " + std::to_string(status);
+    if (!word.code.empty() || !word.text.empty()) {
+        message += " (" + word.code + (word.code.empty() || word.text.empty() ? "" : ": ") + word.text + ")";
+    }
+    message += meaning(status, identity);
+    if (may_pass(status)) {
+        throw BusyError(message, status, word.code, retry_after);
+    }
+    throw HttpError(code_of(status, other_4xx), message, status, word.code);
+}
+
+}  // namespace cooper::oci
