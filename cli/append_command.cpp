@@ -185,7 +185,7 @@ private:
                                                               const std::optional<TimePoint>& epoch,
                                                               const std::filesystem::path& spool) const {
         std::vector<build::BuiltLayer> built;
-        oci::Image below = base;
+        build::BaseTree tree = build::BaseTree::read(base, session.run());
         for (const LayerArgument& layer : layers) {
             build::LayerOptions options;
             options.directory = layer.directory;
@@ -195,9 +195,7 @@ private:
             if (epoch) {
                 options.epoch = epoch->time_since_epoch().count();
             }
-            built.push_back(
-                build::build_layer(options, build::BaseTree::read(below, session.run()), spool, session.run()));
-            below = build::append(base, built, {});
+            built.push_back(build::build_layer(options, tree, spool, session.run()));
         }
         return built;
     }

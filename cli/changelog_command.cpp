@@ -23,7 +23,7 @@ public:
                     "Prints BRANCH/CHANGELOG.md; without --branch the branches that have one. PLACE is "
                     "s3://BUCKET[/PREFIX]\n"
                     "or dir:PATH, as for publish --to. --rebuild writes it anew from the entry that each publish left\n"
-                    "beside it; text of others in it stays.",
+                    "beside it; text of others in it stays. PLACE/BRANCH/CHANGELOG.md in one word will do as well.",
                 .examples = {{"which branches are there", "cooper changelog s3://bucket"},
                              {"one of them", "cooper changelog s3://bucket --branch main"},
                              {"after an accident", "cooper changelog s3://bucket --branch main --rebuild"}}};
@@ -40,16 +40,13 @@ public:
 
     void run(const std::vector<std::string>& positionals) override {
         expect_positionals(positionals, 1, 1);
-        if (rebuild_ && branch_.empty()) {
-            throw UsageError("changelog: --rebuild of which branch?", "--branch NAME");
-        }
+        const auto [place_text, prefix] = locate(positionals[0]);
         Session session(output, connection_);
-        const auto place = session.place(positionals[0], "changelog");
-        if (branch_.empty()) {
+        const auto place = session.place(place_text, "changelog");
+        if (prefix.empty()) {
             list_branches(session, *place);
             return;
         }
-        const std::string prefix = as_usage("--branch", [&] { return delivery::branch_key(branch_); });
         if (rebuild_) {
             const bool changed = delivery::rebuild_changelog(*place, prefix, session.run());
             session.note(changed ? "the changelog was rebuilt" : "the changelog was right already");
@@ -58,13 +55,34 @@ public:
         const auto document = place->find_text(key, session.run());
         if (!document) {
             throw Error(ErrorCode::NotFound, place->name() + " has no " + key)
-                .advise("cooper changelog " + positionals[0] + " lists the branches");
+                .advise("cooper changelog " + place_text + " lists the branches");
         }
         session.finish_progress();
-        show(document->text);
+        show(delivery::branch_of_key(prefix), document->text);
     }
 
 private:
+    /// The place and the branch's prefix in it; PLACE/BRANCH/CHANGELOG.md names both at once. No prefix: no branch was
+    /// named.
+    [[nodiscard]] std::pair<std::string, std::string> locate(const std::string& text) const {
+        const std::string ending = "/" + std::string(kFile);
+        if (!branch_.empty()) {
+            return {text, as_usage("--branch", [&] { return delivery::branch_key(branch_); })};
+        }
+        if (text.ends_with(ending)) {
+            const std::string folder = text.substr(0, text.size() - ending.size());
+            // In a directory any folder will do as the place; in a bucket all below its name is the branch.
+            const std::size_t slash = text.starts_with("s3://") ? folder.find('/', 5) : folder.rfind('/');
+            if (slash != std::string::npos && slash + 1 < folder.size()) {
+                return {folder.substr(0, slash), folder.substr(slash + 1)};
+            }
+        }
+        if (rebuild_) {
+            throw UsageError("changelog: --rebuild of which branch?", "--branch NAME");
+        }
+        return {text, ""};
+    }
+
     void list_branches(Session& session, delivery::Place& place) const {
         std::vector<std::string> branches;
         const std::string ending = "/" + std::string(kFile);
@@ -85,7 +103,7 @@ private:
         print(out);
     }
 
-    void show(const std::string& document) const {
+    void show(const std::string& branch, const std::string& document) const {
         if (!output.json) {
             print(document);
             return;
@@ -98,7 +116,7 @@ private:
                                {"repository", entry.repository.empty() ? Json() : Json(entry.repository)},
                                {"images", entry.images}});
         }
-        print_json({{"branch", branch_}, {"entries", std::move(entries)}});
+        print_json({{"branch", branch}, {"entries", std::move(entries)}});
     }
 
     std::string branch_;

@@ -98,7 +98,7 @@ CommandLine::Flag& CommandLine::flag_called(std::string_view name) {
     }
     const auto suggestion = nearest(name, known);
     throw UsageError(text_of(text_.name) + " has no flag " + text_of(name),
-                     suggestion ? "did you mean " + text_of(*suggestion) + "?" : "cooper help " + text_of(text_.name));
+                     suggestion ? text_of(*suggestion) : "cooper help " + text_of(text_.name));
 }
 
 std::optional<std::vector<std::string>> CommandLine::parse(std::span<const std::string_view> arguments) {
@@ -162,7 +162,9 @@ std::string CommandLine::help() const {
         left.append(left.size() < kHelpColumn ? kHelpColumn - left.size() : 2, ' ');
         out += left + text_of(flag.help) + "\n";
     }
-    return out;
+    std::string left = "  -h, --help";
+    left.append(kHelpColumn - left.size(), ' ');
+    return out + left + "this text\n";
 }
 
 }  // namespace cooper::cli

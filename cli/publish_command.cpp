@@ -1,4 +1,5 @@
 #include "cooper/base/files.hpp"
+#include "cooper/delivery/job_summary.hpp"
 #include "cooper/delivery/keys.hpp"
 #include "cooper/delivery/publish.hpp"
 
@@ -80,6 +81,7 @@ public:
         options_.deep = archive_.deep;
         options_.connections = archive_.jobs;
         const auto published = delivery::publish(images, build, *place, options_, session.run());
+        delivery::write_job_summary(session.environment(), delivery::job_summary(published, build, place->name()));
         session.finish_progress();
         report(session, build, *place, published);
     }

@@ -1,5 +1,7 @@
 #include "session.hpp"
 
+#include "cooper/delivery/place_below.hpp"
+
 namespace cooper::cli {
 
 namespace {
@@ -83,7 +85,7 @@ std::unique_ptr<delivery::Place> Session::place(const std::string& text, std::st
     }
     if (text.starts_with("s3://")) {
         const auto url = as_usage(flag, [&] { return s3::S3Url::parse(text); });
-        return delivery::make_bucket_place(bucket(url.bucket));
+        return delivery::make_place_below(delivery::make_bucket_place(bucket(url.bucket)), url.key);
     }
     throw UsageError(std::string(flag) + ": \"" + text + "\" is neither s3://BUCKET[/PREFIX] nor dir:PATH");
 }

@@ -1,0 +1,64 @@
+#include "cooper/delivery/place_below.hpp"
+
+namespace cooper::delivery {
+
+namespace {
+
+class PlaceBelow final : public Place {
+public:
+    PlaceBelow(std::unique_ptr<Place> place, const std::string& prefix)
+        : place_(std::move(place)), prefix_(prefix + "/") {}
+
+    [[nodiscard]] std::string name() const override {
+        return place_->name() + "/" + prefix_.substr(0, prefix_.size() - 1);
+    }
+    [[nodiscard]] std::optional<TarballFacts> find_tarball(const std::string& key, const Run& run) override {
+        return place_->find_tarball(prefix_ + key, run);
+    }
+    [[nodiscard]] std::unique_ptr<TarballUpload> begin_tarball(const std::string& key, const TarballFacts& known,
+                                                               const Run& run) override {
+        return place_->begin_tarball(prefix_ + key, known, run);
+    }
+    [[nodiscard]] std::uint64_t part_size(std::uint64_t size) const override { return place_->part_size(size); }
+    void record_facts(const std::string& key, const TarballFacts& facts, const Run& run) override {
+        place_->record_facts(prefix_ + key, facts, run);
+    }
+    [[nodiscard]] std::optional<Text> find_text(const std::string& key, const Run& run) override {
+        return place_->find_text(prefix_ + key, run);
+    }
+    bool replace_text(const std::string& key, const std::string& text, const std::optional<std::string>& etag,
+                      const Run& run) override {
+        return place_->replace_text(prefix_ + key, text, etag, run);
+    }
+    void put_text(const std::string& key, const std::string& text, const Run& run) override {
+        place_->put_text(prefix_ + key, text, run);
+    }
+    [[nodiscard]] bool has_conditional_writes(const Run& run) override { return place_->has_conditional_writes(run); }
+    [[nodiscard]] std::vector<std::string> list(const std::string& prefix, const Run& run) override {
+        std::vector<std::string> keys = place_->list(prefix_ + prefix, run);
+        for (std::string& key : keys) {
+            key.erase(0, prefix_.size());
+        }
+        return keys;
+    }
+    [[nodiscard]] Link link(const std::string& key, std::chrono::seconds lifetime, const Run& run) override {
+        return place_->link(prefix_ + key, lifetime, run);
+    }
+
+private:
+    std::unique_ptr<Place> place_;
+    std::string prefix_;
+};
+
+}  // namespace
+
+std::unique_ptr<Place> make_place_below(std::unique_ptr<Place> place, std::string prefix) {
+    const std::size_t first = prefix.find_first_not_of('/');
+    if (first == std::string::npos) {
+        return place;
+    }
+    prefix = prefix.substr(first, prefix.find_last_not_of('/') - first + 1);
+    return std::make_unique<PlaceBelow>(std::move(place), prefix);
+}
+
+}  // namespace cooper::delivery
