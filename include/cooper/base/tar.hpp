@@ -4,31 +4,38 @@
 // specification 1.1, layer.md. Writing is deterministic: fixed pax entry names, sorted records, no user or group names.
 #pragma once
 
+#include "cooper/base/stream.hpp"
+
 #include <array>
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
-
-#include "cooper/base/stream.hpp"
 
 namespace cooper {
 
 enum class TarType : char {
-    File = '0', HardLink = '1', Symlink = '2', CharDevice = '3', BlockDevice = '4', Directory = '5', Fifo = '6',
+    File = '0',
+    HardLink = '1',
+    Symlink = '2',
+    CharDevice = '3',
+    BlockDevice = '4',
+    Directory = '5',
+    Fifo = '6',
 };
 
 /// One member. Names are bytes, not text. Directories' paths may or may not end in "/": the writer adds it.
 struct TarEntry {
     TarType type = TarType::File;
     std::string path;
-    std::string link;                 ///< target of HardLink and Symlink
-    std::uint32_t mode = 0644;        ///< permission bits, 07777
+    std::string link;           ///< target of HardLink and Symlink
+    std::uint32_t mode = 0644;  ///< permission bits, 07777
     std::uint64_t uid = 0;
     std::uint64_t gid = 0;
-    std::uint64_t size = 0;           ///< of the content; 0 for all but File
-    std::int64_t mtime = 0;           ///< seconds since 1970; not negative when written
+    std::uint64_t size = 0;  ///< of the content; 0 for all but File
+    std::int64_t mtime = 0;  ///< seconds since 1970; not negative when written
     std::uint32_t device_major = 0;
     std::uint32_t device_minor = 0;
     std::map<std::string, std::string> xattrs;  ///< name -> raw value (SCHILY.xattr.*)
@@ -37,11 +44,14 @@ struct TarEntry {
 
 inline constexpr std::size_t kTarBlock = 512;
 /// Zero bytes that follow a content of `size` bytes.
-constexpr std::uint64_t tar_padding(std::uint64_t size) { return (kTarBlock - size % kTarBlock) % kTarBlock; }
+constexpr std::uint64_t tar_padding(std::uint64_t size) {
+    return (kTarBlock - size % kTarBlock) % kTarBlock;
+}
 
-/// The header of an entry: one ustar block, with a pax block before it where ustar does not fit (long or split names, ids
-/// over 2097151, size from 8 GiB, xattrs). A multiple of 512 bytes. Throws Error{InvalidInput} for a NUL in a name, an empty
-/// path, or a negative time.
+/// The header of an entry: one ustar block, with a pax block before it where ustar does not fit (names that cannot be
+/// split into 155 and 100 bytes, link targets over 100 bytes, ids over 2097151, size from 8 GiB, xattrs). A multiple of
+/// 512 bytes. Throws Error{InvalidInput} for what no tar can say: a NUL in a name, an empty path, a negative time, a
+/// link without a target, a size on what is no file.
 std::string tar_header(const TarEntry& entry);
 
 /// Writes an archive to a Sink (borrowed). Not thread-safe.
@@ -50,14 +60,15 @@ public:
     explicit TarWriter(Sink& to) : to_(to) {}
     /// An entry without content.
     void add(const TarEntry& entry);
-    /// A file: exactly entry.size bytes are read from `content`; fewer or more is Error{Integrity} naming the path (a file that
-    /// changed while it was read).
+    /// A file: exactly entry.size bytes are read from `content`; fewer or more is Error{Integrity} naming the path (a
+    /// file that changed while it was read).
     void add(const TarEntry& entry, Source& content, std::stop_token stop = {});
     /// Two zero blocks, then to.finish().
     void finish();
 
 private:
     Sink& to_;
+    std::unique_ptr<std::byte[]> buffer_;  // made when the first content comes
 };
 
 /// What a hostile archive may cost (`trust-and-delivery.md` 5.1).
@@ -68,9 +79,12 @@ struct TarLimits {
     std::size_t max_pax_total = 1024 * 1024;
 };
 
-/// Reads members in order, strictly: ustar, pax (global records too), GNU long names and base-256 numbers. Anything that two
-/// readers could understand differently is Error{Integrity} (a bad checksum, a size that disagrees, NUL in a pax name, sparse
-/// files, trailing data in a header of another kind). Missing end blocks are accepted. Not thread-safe; borrows `from`.
+/// Reads members in order, strictly: v7, ustar, pax, GNU long names and base-256 numbers. Anything that two readers
+/// could understand differently is Error{Integrity}: a bad checksum, sizes that disagree, NUL in a name, pax mixed with
+/// GNU long names, global pax records that change entries (Go ignores them; comments are fine), sparse files, data
+/// after a header that has none, anything but zeros after the end. A limit that is hit is Error{InvalidInput}. Missing
+/// end blocks are accepted. Reads no further than the header, so that the place of a content can be told. Not
+/// thread-safe; borrows `from`.
 class TarReader {
 public:
     explicit TarReader(Source& from, const TarLimits& limits = {});
