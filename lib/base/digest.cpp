@@ -66,9 +66,11 @@ public:
         if (count > size_ - done_) {
             throw IntegrityError("size of " + what_, std::to_string(size_) + " bytes", "more");
         }
-        hasher_.update(Bytes(into.first(count)));
-        done_ += count;
         ended_ = count == 0;
+        if (!ended_) {  // the end may come after the digest was taken, when the hasher is spent
+            hasher_.update(Bytes(into.first(count)));
+        }
+        done_ += count;
         if (ended_ && done_ != size_) {
             throw IntegrityError("size of " + what_, std::to_string(size_) + " bytes", std::to_string(done_));
         }
