@@ -54,10 +54,6 @@ Image sample_image(std::shared_ptr<MemoryBlobs>* blobs = nullptr) {
                         blobs);
 }
 
-bool is_empty(const std::filesystem::path& directory) {
-    return std::filesystem::is_empty(directory);
-}
-
 }  // namespace
 
 TEST_CASE("stream_archive: parts of any size put together are the plan's bytes and hash", "[unit][oci]") {
@@ -103,16 +99,15 @@ TEST_CASE("stream_archive: a lying, short or long blob fails the whole", "[unit]
     const auto plan = ArchivePlan::make({{image, {"a:1"}}});
     const auto source = blobs->open(layer, 0, {});
     std::string bytes = read_all(*source, 1 << 20, "layer");
-    SECTION("one bit") {
+    const std::string lie = GENERATE("one bit", "short", "long", "empty");
+    CAPTURE(lie);
+    if (lie == "one bit") {
         bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 1);
-    }
-    SECTION("one byte short") {
+    } else if (lie == "short") {
         bytes.pop_back();
-    }
-    SECTION("one byte long") {
+    } else if (lie == "long") {
         bytes += 'x';
-    }
-    SECTION("empty") {
+    } else {
         bytes.clear();
     }
     blobs->replace(layer.digest, bytes);
@@ -123,7 +118,7 @@ TEST_CASE("stream_archive: a lying, short or long blob fails the whole", "[unit]
     CHECK_THROWS_WITH(stream_archive(plan, collector, options, {}), Catch::Contains(layer.digest.shortened()));
     TempDirectory directory;
     CHECK_THROWS_AS(write_archive(plan, directory.path() / "a.tar", {}, {}), IntegrityError);
-    CHECK(is_empty(directory.path()));
+    CHECK(std::filesystem::is_empty(directory.path()));
 }
 
 TEST_CASE("stream_archive: a consumer that fails stops the stream with its own error", "[unit][oci]") {
@@ -172,6 +167,7 @@ TEST_CASE("write_archive: the file is the plan's bytes, with and without checksu
         }
         std::filesystem::remove(path);
     }
+    blobs->step = 10'000;
     for (std::uint64_t fail_at = 1; fail_at < 12; ++fail_at) {  // fail the 1st, 2nd, … read
         std::uint64_t seen = 0;
         std::mutex mutex;
@@ -182,7 +178,7 @@ TEST_CASE("write_archive: the file is the plan's bytes, with and without checksu
             }
         };
         CHECK_THROWS_WITH(write_archive(plan, path, {}, {}), Catch::Contains("connection reset"));
-        CHECK(is_empty(directory.path()));
+        CHECK(std::filesystem::is_empty(directory.path()));
     }
 }
 
@@ -246,7 +242,7 @@ TEST_CASE("convert_layers: nothing to do gives the same manifest back", "[unit][
     const Image image = sample_image();
     TempDirectory spool;
     CHECK(convert_layers(image, LayerForm::Keep, spool.path(), {}).manifest.raw.digest == image.manifest.raw.digest);
-    CHECK(is_empty(spool.path()));
+    CHECK(std::filesystem::is_empty(spool.path()));
 }
 
 TEST_CASE("convert_layers: a wrong diff ID is found while converting", "[unit][oci]") {
@@ -254,5 +250,5 @@ TEST_CASE("convert_layers: a wrong diff ID is found while converting", "[unit][o
     image.config.diff_ids[0] = sha256("wrong");
     TempDirectory spool;
     CHECK_THROWS_AS(convert_layers(image, LayerForm::Keep, spool.path(), {}), IntegrityError);
-    CHECK(is_empty(spool.path()));
+    CHECK(std::filesystem::is_empty(spool.path()));
 }
