@@ -4,6 +4,7 @@ Nothing here touches a system service, /var/lib/docker, /var/lib/containers or t
 cannot run on this machine raises Unavailable with the reason.
 """
 
+import contextlib
 import ctypes
 import http.client
 import os
@@ -289,6 +290,7 @@ class UnixConnection(http.client.HTTPConnection):
         self.path = path
 
     def connect(self):
+        # Known to close() before it is connected, so that a refusal leaves nothing open.
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(self.timeout)
         self.sock.connect(self.path)
@@ -336,10 +338,10 @@ class Dockerd:
             return False
 
     def request(self, method, path, body=None, headers=None):
-        connection = UnixConnection(self.socket)
-        connection.request(method, path, body, headers or {})
-        reply = connection.getresponse()
-        return reply.status, reply.read()
+        with contextlib.closing(UnixConnection(self.socket)) as connection:
+            connection.request(method, path, body, headers or {})
+            reply = connection.getresponse()
+            return reply.status, reply.read()
 
 
 class Podman:
