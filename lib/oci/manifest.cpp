@@ -163,8 +163,8 @@ ClassifiedManifest classify_manifest(std::string bytes, std::string_view content
     if (lists_images && is_one_image) {
         confused("it has the members of an image and those of an index");
     }
-    std::string type = decide_type(document, content_type);
     check_schema_version(document);
+    std::string type = decide_type(document, content_type);
     if (!is_image_type(type) && !is_index_type(type)) {
         throw Error(ErrorCode::Unsupported,
                     "media type " + printable(type) + " is neither an image manifest nor an index");

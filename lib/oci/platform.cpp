@@ -46,13 +46,13 @@ Platform Platform::parse(std::string_view text) {
         throw Error(ErrorCode::InvalidInput,
                     "\"" + printable(text) + "\" is not a platform: write OS/ARCHITECTURE[/VARIANT], like linux/arm64");
     }
-    if (words.size() > 1) {
-        return Platform{std::string(words[0]), std::string(words[1]), words.size() == 3 ? std::string(words[2]) : ""}
-            .normalised();
+    const auto word = [&](std::size_t at) { return at < words.size() ? std::string(words[at]) : std::string(); };
+    const Platform without_system = Platform{"linux", word(0), word(1)}.normalised();
+    if (words.size() < 3 && contains(kArchitectures, without_system.architecture)) {
+        return without_system;
     }
-    const Platform as_architecture = Platform{"linux", std::string(words[0]), ""}.normalised();
-    if (contains(kArchitectures, as_architecture.architecture)) {
-        return as_architecture;
+    if (words.size() > 1) {
+        return Platform{word(0), word(1), word(2)}.normalised();
     }
     Platform as_system = host();
     as_system.os = words[0];

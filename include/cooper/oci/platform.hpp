@@ -7,13 +7,15 @@
 
 namespace cooper::oci {
 
-/// os/architecture[/variant], normalised: x86_64 is amd64, aarch64 is arm64, arm without variant is v7, arm64 v8 has none.
+/// os/architecture[/variant], normalised: x86_64 is amd64, aarch64 is arm64, arm without variant is v7, arm64 v8 has
+/// none.
 struct Platform {
     std::string os;
     std::string architecture;
     std::string variant;
 
-    /// "linux/arm64/v8", "arm64" (linux assumed). Throws Error{InvalidInput}.
+    /// "linux/arm64/v8", "arm64" and "arm/v7" (linux assumed), "linux" (this machine's architecture). Throws
+    /// Error{InvalidInput}.
     static Platform parse(std::string_view text);
     /// linux and this machine's architecture, whatever the host system is; never a CPU-dependent variant.
     static Platform host();
@@ -22,7 +24,8 @@ struct Platform {
     bool operator==(const Platform&) const = default;
 };
 
-/// The platforms that satisfy `wanted`, best first: arm/v7 -> v7, v6, v5; amd64/v3 -> v3, v2, plain; plain amd64 -> plain only.
+/// The platforms that satisfy `wanted`, best first: arm/v7 -> v7, v6, v5; amd64/v3 -> v3, v2, plain; plain amd64 ->
+/// plain only.
 std::vector<Platform> acceptable(const Platform& wanted);
 
 }  // namespace cooper::oci
