@@ -11,28 +11,41 @@ namespace {
 constexpr std::string_view kRegistry = "docker://";
 constexpr std::string_view kArchive = "docker-archive:";
 
-/// NAME:TAG when `text` is one.
-std::optional<oci::Reference> try_name(std::string_view text) {
+std::optional<oci::Reference> try_reference(std::string_view text) {
     try {
-        auto name = oci::Reference::parse(text);
-        return name.tag() && !name.digest() ? std::optional(std::move(name)) : std::nullopt;
+        return oci::Reference::parse(text);
     } catch (const Error&) {
         return std::nullopt;
     }
 }
 
+struct ArchiveLocation {
+    std::filesystem::path path;
+    std::optional<oci::Reference> name;
+};
+
 /// PATH[:NAME:TAG]. Our own tarballs have colons in their names, so what exists decides where the path ends.
-oci::ArchivedImage open_archive(std::string_view rest, const Run& run) {
+std::optional<ArchiveLocation> find_archive(std::string_view text) {
     std::error_code ignored;
-    for (std::size_t end = rest.size(); end != std::string_view::npos && end > 0; end = rest.rfind(':', end - 1)) {
-        const std::filesystem::path path(rest.substr(0, end));
-        if (std::filesystem::exists(path, ignored)) {
-            const auto name =
-                end == rest.size() ? std::nullopt : std::optional(oci::Reference::parse(rest.substr(end + 1)));
-            return oci::read_docker_archive(path, name, run);
+    for (std::size_t end = text.size(); end != std::string_view::npos && end > 0; end = text.rfind(':', end - 1)) {
+        const std::filesystem::path path(text.substr(0, end));
+        if (!std::filesystem::exists(path, ignored)) {
+            continue;
+        }
+        if (end == text.size()) {
+            return ArchiveLocation{path, std::nullopt};
+        }
+        if (auto name = try_reference(text.substr(end + 1))) {
+            return ArchiveLocation{path, std::move(name)};
         }
     }
-    return oci::read_docker_archive(rest, std::nullopt, run);  // says what is wrong with it
+    return std::nullopt;
+}
+
+oci::ArchivedImage open_archive(std::string_view text, const Run& run) {
+    const auto found = find_archive(text);
+    return found ? oci::read_docker_archive(found->path, found->name, run)
+                 : oci::read_docker_archive(text, std::nullopt, run);  // says what is wrong with it
 }
 
 }  // namespace
@@ -50,11 +63,10 @@ ImageArgument ImageArgument::parse(std::string_view text) {
     std::string_view source = text;
     const bool archive = text.starts_with(kArchive);
     for (std::size_t equals = source.rfind('='); equals != std::string_view::npos; equals = source.rfind('=')) {
-        const std::string_view name = source.substr(equals + 1);
-        if (archive && !try_name(name)) {
+        if (archive && find_archive(source.substr(kArchive.size()))) {
             break;  // a "=" of the file's own name
         }
-        argument.names.insert(argument.names.begin(), parse_name(name, text));
+        argument.names.insert(argument.names.begin(), parse_name(source.substr(equals + 1), text));
         source = source.substr(0, equals);
     }
     argument.source = source;

@@ -149,7 +149,7 @@ void ProgressDisplay::end(std::string_view task) noexcept try {
         }
     }
     tasks_.erase(tasks_.begin() + (known - tasks_.data()));
-    if (!closed_) {
+    if (!closed_ && (style_ == ProgressStyle::Bars || seconds >= 1)) {  // a quick task's beginning says it all in a log
         say(line);
     }
 } catch (...) {
