@@ -42,7 +42,7 @@ struct FakeS3Options {
     std::string region = "us-east-1";
     std::string access_key = "AKIDEXAMPLE";
     std::string secret_key = "secret/+key";
-    std::string session_token;             ///< when set, requests must bring it
+    std::string session_token = "";             ///< when set, requests must bring it
     const Clock* clock = nullptr;          ///< for skew and link expiry; null: the system's
     std::chrono::seconds clock_offset{0};  ///< how far the store's clock is ahead of `clock`
     enum class Conditions { Honoured, CreateOnly, Ignored, Refused } conditions = Conditions::Honoured;
