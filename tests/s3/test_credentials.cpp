@@ -1,0 +1,531 @@
+#include "cooper/base/files.hpp"
+#include "cooper/base/text.hpp"
+
+#include "s3/legacy_hash.hpp"
+#include "s3/scene.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <thread>
+
+using namespace cooper;               // NOLINT(google-build-using-namespace)
+using namespace cooper::s3;           // NOLINT(google-build-using-namespace)
+using namespace cooper::s3::testing;  // NOLINT(google-build-using-namespace)
+
+namespace {
+
+using Variables = std::map<std::string, std::string, std::less<>>;
+
+/// The services that hand out credentials: answers by "METHOD URL" prefix, and keeps what was asked.
+class Services final : public HttpClient {
+public:
+    struct Asked {
+        std::string line;
+        HttpRequest request;
+        std::string body;
+    };
+
+    void answer(const std::string& prefix, int status, const std::string& body) { answers_[prefix] = {status, body}; }
+
+    HttpResponse send(const HttpRequest& request, const Run& /*run*/) override {
+        const std::string line = request.method + " " + request.url.text();
+        const std::scoped_lock lock(mutex_);
+        asked_.push_back({line, request, request.body ? read_all(*request.body->open(), 100'000, "it") : ""});
+        for (auto at = answers_.rbegin(); at != answers_.rend(); ++at) {  // the longest prefix first
+            if (line.starts_with(at->first)) {
+                HttpResponse response;
+                response.status = at->second.first;
+                response.body = MemoryRanged(at->second.second).open();
+                return response;
+            }
+        }
+        throw Error(ErrorCode::Unavailable, request.url.redacted() + ": no route to host");
+    }
+
+    [[nodiscard]] std::vector<Asked> asked() const {
+        const std::scoped_lock lock(mutex_);
+        return asked_;
+    }
+    [[nodiscard]] std::size_t count(const std::string& prefix) const {
+        const auto all = asked();
+        return static_cast<std::size_t>(
+            std::count_if(all.begin(), all.end(), [&](const Asked& one) { return one.line.starts_with(prefix); }));
+    }
+
+private:
+    mutable std::mutex mutex_;
+    std::map<std::string, std::pair<int, std::string>> answers_;
+    std::vector<Asked> asked_;
+};
+
+/// A home of its own with AWS files, a clock, and services.
+struct Place {
+    void config(const std::string& text) { write_file(home.path() / ".aws/config", text); }
+    void credentials(const std::string& text) { write_file(home.path() / ".aws/credentials", text); }
+
+    Place() { std::filesystem::create_directories(home.path() / ".aws/sso/cache"); }
+
+    std::unique_ptr<CredentialsProvider> chain(Variables variables = {}, CredentialsOptions options = {}) {
+        variables.try_emplace("HOME", home.path().string());
+        variables.try_emplace("PATH", "/usr/bin:/bin");
+        variables.try_emplace("AWS_EC2_METADATA_DISABLED", "true");
+        return make_credentials_chain(services, Environment(std::move(variables)), std::move(options));
+    }
+    [[nodiscard]] std::string time(std::chrono::seconds from_now) const {
+        return format_rfc3339(clock.now_seconds() + from_now);
+    }
+
+    TempDirectory home;
+    FakeClock clock;
+    Notices notices;
+    Run run{{}, &clock, &notices};
+    Services services;
+};
+
+std::string sts_answer(const std::string& action, const std::string& id, const std::string& expiration) {
+    return "<" + action + "Response xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><" + action +
+           "Result><Credentials><AccessKeyId>" + id +
+           "</AccessKeyId><SecretAccessKey>role-secret</SecretAccessKey><SessionToken>role/token+=</"
+           "SessionToken><Expiration>" +
+           expiration + "</Expiration></Credentials></" + action + "Result></" + action + "Response>";
+}
+
+std::string session_json(const std::string& id, const std::string& expiration) {
+    return R"({"Code":"Success","AccessKeyId":")" + id + R"(","SecretAccessKey":"s","Token":"t","Expiration":")" +
+           expiration + "\"}";
+}
+
+constexpr const char* kSts = "POST https://sts.";
+
+}  // namespace
+
+TEST_CASE("credentials: nothing anywhere is one error that lists what was tried", "[unit][s3]") {
+    Place place;
+    const auto chain = place.chain();
+    const std::string error = error_of([&] { (void)chain->get(place.run); });
+    CHECK(error.starts_with("access-denied: no AWS credentials found"));
+    for (const char* tried :
+         {"environment: AWS_ACCESS_KEY_ID", "profile default: role", "web identity", "GitHub Actions", "SSO",
+          "credentials file", "process", "config file", "container", "instance metadata: switched off"}) {
+        INFO(tried);
+        CHECK(error.find(tried) != std::string::npos);
+    }
+}
+
+TEST_CASE("credentials: the environment, whole or not at all", "[unit][s3]") {
+    Place place;
+    const Credentials found =
+        place.chain({{"AWS_ACCESS_KEY_ID", "AK"}, {"AWS_SECRET_ACCESS_KEY", "SK"}, {"AWS_SESSION_TOKEN", "T"}})
+            ->get(place.run);
+    CHECK(found.access_key_id == "AK");
+    CHECK(found.secret_access_key.reveal() == "SK");
+    CHECK(found.session_token.reveal() == "T");
+    CHECK_FALSE(found.expires);
+    CHECK(found.origin == "environment");
+    CHECK(error_of([&] {
+              (void)place.chain({{"AWS_ACCESS_KEY_ID", "AK"}})->get(place.run);
+          }).starts_with("invalid-input"));
+    CHECK(error_of([&] {
+              (void)place.chain({{"AWS_ACCESS_KEY_ID", "A\r\nX: y"}, {"AWS_SECRET_ACCESS_KEY", "SK"}})->get(place.run);
+          }).starts_with("invalid-input"));
+}
+
+TEST_CASE("credentials: a session of the environment that has ended is told before it is used", "[unit][s3]") {
+    Place place;
+    const auto chain = place.chain({{"AWS_ACCESS_KEY_ID", "AK"},
+                                    {"AWS_SECRET_ACCESS_KEY", "SK"},
+                                    {"AWS_SESSION_TOKEN", "T"},
+                                    {"AWS_CREDENTIAL_EXPIRATION", place.time(-std::chrono::hours(1))}});
+    CHECK(error_of([&] { (void)chain->get(place.run); }).find("ended at") != std::string::npos);
+}
+
+TEST_CASE("credentials: files, and the order among environment, profile and flag", "[unit][s3]") {
+    Place place;
+    place.credentials(
+        "[default]\naws_access_key_id = DEF\naws_secret_access_key = d\n[prod]\naws_access_key_id = "
+        "PROD\naws_secret_access_key = p\n");
+    place.config("[profile conf]\naws_access_key_id = CONF\naws_secret_access_key = c\n");
+    const Variables keys{{"AWS_ACCESS_KEY_ID", "ENV"}, {"AWS_SECRET_ACCESS_KEY", "e"}};
+    CHECK(place.chain()->get(place.run).access_key_id == "DEF");
+    CHECK(place.chain({{"AWS_PROFILE", "conf"}})->get(place.run).access_key_id == "CONF");
+    CHECK(place.chain(keys)->get(place.run).access_key_id == "ENV");
+    Variables with_profile = keys;
+    with_profile["AWS_PROFILE"] = "prod";
+    CHECK(place.chain(with_profile)->get(place.run).access_key_id == "ENV");
+    CHECK(place.chain(keys, {.profile = "prod", .region = "", .role_arn = ""})->get(place.run).access_key_id == "PROD");
+    CHECK(error_of([&] {
+              (void)place.chain({}, {.profile = "nope", .region = "", .role_arn = ""})->get(place.run);
+          }).find("no AWS profile nope") != std::string::npos);
+}
+
+TEST_CASE("credentials: a role by source profile is asked for with the source's keys, signed", "[unit][s3]") {
+    Place place;
+    place.config(
+        "[default]\nrole_arn = arn:aws:iam::1:role/r\nsource_profile = base\nregion = eu-west-1\nexternal_id = x/y\n"
+        "role_session_name = me@here\nduration_seconds = 1800\n");
+    place.credentials("[base]\naws_access_key_id = BASE\naws_secret_access_key = b\n");
+    place.services.answer(kSts, 200, sts_answer("AssumeRole", "ROLE", place.time(std::chrono::hours(1))));
+    const Credentials found = place.chain()->get(place.run);
+    CHECK(found.access_key_id == "ROLE");
+    CHECK(found.session_token.reveal() == "role/token+=");
+    CHECK(found.expires == place.clock.now_seconds() + std::chrono::hours(1));
+    CHECK(found.origin.find("arn:aws:iam::1:role/r") != std::string::npos);
+    const auto asked = place.services.asked();
+    REQUIRE(asked.size() == 1);
+    CHECK(asked[0].line == "POST https://sts.eu-west-1.amazonaws.com/");
+    CHECK(asked[0].body.find("Action=AssumeRole&Version=2011-06-15&RoleArn=arn%3Aaws%3Aiam%3A%3A1%3Arole%2Fr&"
+                             "RoleSessionName=me%40here&ExternalId=x%2Fy&DurationSeconds=1800") == 0);
+    CHECK(asked[0].request.headers.find("authorization")->find("Credential=BASE/") != std::string::npos);
+    CHECK(asked[0].request.headers.find("authorization")->find("/eu-west-1/sts/aws4_request") != std::string::npos);
+}
+
+TEST_CASE("credentials: chains of roles, a profile that names itself, loops, and half settings", "[unit][s3]") {
+    Place place;
+    place.config(
+        "[profile a]\nrole_arn = arn:a\nsource_profile = b\n[profile b]\nrole_arn = arn:b\nsource_profile = keys\n"
+        "[profile self]\nrole_arn = arn:self\nsource_profile = self\naws_access_key_id = SELF\naws_secret_access_key = "
+        "s\n"
+        "[profile x]\nrole_arn = arn:x\nsource_profile = y\n[profile y]\nrole_arn = arn:y\nsource_profile = x\n"
+        "[profile both]\nrole_arn = arn:both\nsource_profile = keys\ncredential_source = Environment\n"
+        "[profile none]\nrole_arn = arn:none\n[profile mfa]\nrole_arn = arn:mfa\nsource_profile = keys\nmfa_serial = "
+        "arn:mfa\n"
+        "[profile env]\nrole_arn = arn:env\ncredential_source = Environment\n");
+    place.credentials("[keys]\naws_access_key_id = KEYS\naws_secret_access_key = k\n");
+    place.services.answer(kSts, 200, sts_answer("AssumeRole", "ROLE", place.time(std::chrono::hours(1))));
+    const auto with = [&place](const std::string& profile, Variables variables = {}) {
+        return place.chain(std::move(variables), {.profile = profile, .region = "", .role_arn = ""});
+    };
+    CHECK(with("a")->get(place.run).access_key_id == "ROLE");
+    REQUIRE(place.services.asked().size() == 2);
+    CHECK(place.services.asked()[0].request.headers.find("authorization")->find("Credential=KEYS/") !=
+          std::string::npos);
+    CHECK(place.services.asked()[1].request.headers.find("authorization")->find("Credential=ROLE/") !=
+          std::string::npos);
+    CHECK(place.services.asked()[1].request.headers.find("x-amz-security-token") == "role/token+=");
+    CHECK(with("self")->get(place.run).access_key_id == "ROLE");
+    CHECK(place.services.asked()[2].request.headers.find("authorization")->find("Credential=SELF/") !=
+          std::string::npos);
+    CHECK(with("env", {{"AWS_ACCESS_KEY_ID", "ENV"}, {"AWS_SECRET_ACCESS_KEY", "e"}})->get(place.run).access_key_id ==
+          "ROLE");
+    CHECK(error_of([&] { (void)with("x")->get(place.run); }).find("leads back") != std::string::npos);
+    CHECK(error_of([&] { (void)with("both")->get(place.run); }).find("not both") != std::string::npos);
+    CHECK(error_of([&] { (void)with("none")->get(place.run); }).find("not both") != std::string::npos);
+    CHECK(error_of([&] { (void)with("mfa")->get(place.run); }).starts_with("unsupported"));
+}
+
+TEST_CASE("credentials: what STS refuses is told with its code, and what passes is tried again", "[unit][s3]") {
+    Place place;
+    place.config("[default]\nrole_arn = arn:r\ncredential_source = Environment\n");
+    const Variables keys{{"AWS_ACCESS_KEY_ID", "ENV"}, {"AWS_SECRET_ACCESS_KEY", "e"}};
+    place.services.answer(kSts, 403,
+                          "<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>not "
+                          "you</Message></Error><RequestId>R</RequestId></ErrorResponse>");
+    const auto chain = place.chain(keys, {.profile = "default", .region = "", .role_arn = ""});
+    const std::string error = error_of([&] { (void)chain->get(place.run); });
+    CHECK(error.find("arn:r") != std::string::npos);
+    CHECK(error.find("AccessDenied: not you") != std::string::npos);
+    place.services.answer(kSts, 503, "");
+    const std::size_t before = place.services.asked().size();
+    CHECK(error_of([&] { (void)chain->get(place.run); }).starts_with("unavailable"));
+    CHECK(place.services.asked().size() - before == 3);
+}
+
+TEST_CASE("credentials: web identity reads its token afresh each time and signs nothing", "[unit][s3]") {
+    Place place;
+    write_file(place.home.path() / "token", "JWT-1\n");
+    place.services.answer("POST http://sts.example/", 200,
+                          sts_answer("AssumeRoleWithWebIdentity", "WEB", place.time(std::chrono::hours(1))));
+    const auto chain = place.chain({{"AWS_WEB_IDENTITY_TOKEN_FILE", (place.home.path() / "token").string()},
+                                    {"AWS_ROLE_ARN", "arn:web"},
+                                    {"AWS_ROLE_SESSION_NAME", "a b"},
+                                    {"AWS_ENDPOINT_URL_STS", "http://sts.example"}});
+    CHECK(chain->get(place.run).access_key_id == "WEB");
+    write_file(place.home.path() / "token", "JWT-2\n");
+    place.clock.advance(std::chrono::minutes(55));
+    place.services.answer("POST http://sts.example/", 200,
+                          sts_answer("AssumeRoleWithWebIdentity", "WEB2", place.time(std::chrono::hours(1))));
+    CHECK(chain->get(place.run).access_key_id == "WEB2");
+    const auto asked = place.services.asked();
+    REQUIRE(asked.size() == 2);
+    CHECK(asked[0].body.find("RoleSessionName=a-b") != std::string::npos);
+    CHECK(asked[0].body.find("WebIdentityToken=JWT-1") != std::string::npos);
+    CHECK(asked[1].body.find("WebIdentityToken=JWT-2") != std::string::npos);
+    CHECK_FALSE(asked[0].request.headers.find("authorization"));
+}
+
+TEST_CASE("credentials: GitHub's OIDC token is exchanged for the role, with a new token each time", "[unit][s3]") {
+    Place place;
+    place.services.answer("GET https://token.example/?api-version=2.0&audience=sts.amazonaws.com", 200,
+                          R"({"count":1,"value":"JWT"})");
+    place.services.answer(kSts, 200,
+                          sts_answer("AssumeRoleWithWebIdentity", "OIDC", place.time(std::chrono::hours(1))));
+    const Variables job{{"ACTIONS_ID_TOKEN_REQUEST_URL", "https://token.example/?api-version=2.0"},
+                        {"ACTIONS_ID_TOKEN_REQUEST_TOKEN", "bearer-secret"},
+                        {"GITHUB_RUN_ID", "42"},
+                        {"AWS_REGION", "us-west-2"}};
+    const auto chain = place.chain(job, {.profile = "", .region = "", .role_arn = "arn:gh"});
+    const Credentials found = chain->get(place.run);
+    CHECK(found.access_key_id == "OIDC");
+    CHECK(found.origin == "GitHub OIDC (role arn:gh)");
+    CHECK(place.services.asked()[0].request.headers.find("authorization") == "bearer bearer-secret");
+    CHECK(place.services.asked()[1].body.find("RoleSessionName=cooper-42") != std::string::npos);
+    chain->invalidate();
+    (void)chain->get(place.run);
+    CHECK(place.services.count("GET https://token.example/") == 2);
+
+    place.services.answer("GET https://token.example/?api-version=2.0&audience=sts.amazonaws.com", 401, "");
+    chain->invalidate();
+    const std::string error = error_of([&] { (void)chain->get(place.run); });
+    CHECK(error.find("GitHub answered 401") != std::string::npos);
+    CHECK(error.find("bearer-secret") == std::string::npos);
+}
+
+TEST_CASE("credentials: a role by flag is taken with what the chain finds where there is no job token", "[unit][s3]") {
+    Place place;
+    place.services.answer(kSts, 200, sts_answer("AssumeRole", "ROLE", place.time(std::chrono::hours(1))));
+    const auto chain = place.chain({{"AWS_ACCESS_KEY_ID", "ENV"}, {"AWS_SECRET_ACCESS_KEY", "e"}},
+                                   {.profile = "", .region = "eu-north-1", .role_arn = "arn:flag"});
+    CHECK(chain->get(place.run).origin == "role arn:flag");
+    CHECK(place.services.asked()[0].line.find("sts.eu-north-1") != std::string::npos);
+}
+
+TEST_CASE("credentials: SSO from the cache, renewed when it is about to end, else the command to log in",
+          "[unit][s3]") {
+    Place place;
+    place.config(
+        "[profile dev]\nsso_session = corp\nsso_account_id = 111\nsso_role_name = Admin\n"
+        "[sso-session corp]\nsso_start_url = https://corp.example/start\nsso_region = eu-west-1\n");
+    const std::string name = to_hex(as_bytes(legacy_hash(LegacyHash::Sha1, as_bytes("corp"))));
+    const auto cache = place.home.path() / (".aws/sso/cache/" + name + ".json");
+    const CredentialsOptions dev{.profile = "dev", .region = "", .role_arn = ""};
+    const std::string not_logged_in = error_of([&] { (void)place.chain({}, dev)->get(place.run); });
+    CHECK(not_logged_in.find("not logged in") != std::string::npos);
+
+    const std::string role =
+        R"({"roleCredentials":{"accessKeyId":"SSO","secretAccessKey":"s","sessionToken":"t","expiration":)" +
+        std::to_string((place.clock.now_seconds() + std::chrono::hours(1)).time_since_epoch().count() * 1000) + "}}";
+    place.services.answer(
+        "GET https://portal.sso.eu-west-1.amazonaws.com/federation/credentials?account_id=111&role_name=Admin", 200,
+        role);
+    write_file(cache, R"({"accessToken":"AT1","expiresAt":")" + place.time(std::chrono::hours(2)) + "\"}");
+    const Credentials found = place.chain({}, dev)->get(place.run);
+    CHECK(found.access_key_id == "SSO");
+    CHECK(found.expires == place.clock.now_seconds() + std::chrono::hours(1));
+    CHECK(place.services.asked()[0].request.headers.find("x-amz-sso_bearer_token") == "AT1");
+
+    place.services.answer("POST https://oidc.eu-west-1.amazonaws.com/token", 200,
+                          R"({"accessToken":"AT2","expiresIn":28800,"refreshToken":"RT2"})");
+    write_file(cache, R"({"accessToken":"AT1","expiresAt":")" + place.time(std::chrono::minutes(5)) +
+                          R"(","refreshToken":"RT1","clientId":"C","clientSecret":"CS","registrationExpiresAt":")" +
+                          place.time(std::chrono::hours(99)) + "\"}");
+    CHECK(place.chain({}, dev)->get(place.run).access_key_id == "SSO");
+    CHECK(place.services.asked().back().request.headers.find("x-amz-sso_bearer_token") == "AT2");
+    const std::string kept = read_file(cache, 10'000);
+    CHECK(kept.find("RT2") != std::string::npos);
+    CHECK(kept.find("AT2") != std::string::npos);
+    CHECK((std::filesystem::status(cache).permissions() & std::filesystem::perms::group_read) ==
+          std::filesystem::perms::none);
+
+    write_file(cache, R"({"accessToken":"AT1","expiresAt":")" + place.time(-std::chrono::minutes(5)) + "\"}");
+    CHECK(error_of([&] { (void)place.chain({}, dev)->get(place.run); }).find("login has ended") != std::string::npos);
+}
+
+TEST_CASE("credentials: a process speaks JSON version 1, and its errors do not show what it printed", "[unit][s3]") {
+    Place place;
+    const auto script = place.home.path() / "the helper";
+    const auto set_script = [&script](const std::string& text) {
+        write_file(script, "#!/bin/sh\n" + text);
+        std::filesystem::permissions(script, std::filesystem::perms::owner_all);
+    };
+    place.config("[default]\ncredential_process = \"" + script.string() + "\" --flag 'a b'\n");
+    set_script(
+        R"(test "$2" = "a b" && echo '{"Version":1,"AccessKeyId":"PROC","SecretAccessKey":"s","SessionToken":"t","Expiration":")" +
+        place.time(std::chrono::hours(1)) + "\"}'\n");
+    const Credentials found = place.chain()->get(place.run);
+    CHECK(found.access_key_id == "PROC");
+    CHECK(found.expires);
+    set_script("echo '{\"Version\":1,\"SecretAccessKey\":\"hidden\"}'; echo 'no ticket' >&2; exit 3\n");
+    const std::string error = error_of([&] { (void)place.chain()->get(place.run); });
+    CHECK(error.find("status 3: no ticket") != std::string::npos);
+    CHECK(error.find("hidden") == std::string::npos);
+    set_script("echo '{\"Version\":2,\"AccessKeyId\":\"P\",\"SecretAccessKey\":\"s\"}'\n");
+    CHECK(error_of([&] { (void)place.chain()->get(place.run); }).starts_with("unsupported"));
+}
+
+TEST_CASE("credentials: containers, by relative or full address, over plain http only to themselves", "[unit][s3]") {
+    Place place;
+    place.services.answer("GET http://169.254.170.2/v2/creds", 200,
+                          session_json("ECS", place.time(std::chrono::hours(6))));
+    CHECK(place.chain({{"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/v2/creds"}})->get(place.run).access_key_id ==
+          "ECS");
+    CHECK_FALSE(place.services.asked()[0].request.use_proxy);
+
+    write_file(place.home.path() / "token", "pod-token\n");
+    place.services.answer("GET http://169.254.170.23/v1", 200, session_json("EKS", place.time(std::chrono::hours(6))));
+    const Variables pod{{"AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://169.254.170.23/v1/credentials"},
+                        {"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", (place.home.path() / "token").string()}};
+    CHECK(place.chain(pod)->get(place.run).access_key_id == "EKS");
+    CHECK(place.services.asked()[1].request.headers.find("authorization") == "pod-token");
+
+    CHECK(error_of([&] {
+              (void)place.chain({{"AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://evil.example/"}})->get(place.run);
+          }).starts_with("invalid-input"));
+    const Variables injected{{"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/v2/creds"},
+                             {"AWS_CONTAINER_AUTHORIZATION_TOKEN", "a\r\nb"}};
+    CHECK(error_of([&] { (void)place.chain(injected)->get(place.run); }).starts_with("invalid-input"));
+}
+
+TEST_CASE("credentials: instance metadata, version 2 only", "[unit][s3]") {
+    Place place;
+    const Variables here{{"AWS_EC2_METADATA_DISABLED", "false"},
+                         {"AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://imds.example/"}};
+    place.services.answer("PUT http://imds.example/latest/api/token", 200, "SESSION");
+    place.services.answer("GET http://imds.example/latest/meta-data/iam/security-credentials/", 200, "my role\n");
+    place.services.answer("GET http://imds.example/latest/meta-data/iam/security-credentials/my%20role", 200,
+                          session_json("EC2", place.time(std::chrono::hours(6))));
+    CHECK(place.chain(here)->get(place.run).origin == "instance metadata (role my role)");
+    const auto asked = place.services.asked();
+    REQUIRE(asked.size() == 3);
+    CHECK(asked[0].request.headers.find("x-aws-ec2-metadata-token-ttl-seconds") == "21600");
+    CHECK(asked[2].request.headers.find("x-aws-ec2-metadata-token") == "SESSION");
+    CHECK(asked[2].request.response_timeout == std::chrono::seconds(1));
+
+    place.services.answer("GET http://imds.example/latest/meta-data/iam/security-credentials/my%20role", 200,
+                          R"({"Code":"Failed","Message":"x"})");
+    CHECK(error_of([&] { (void)place.chain(here)->get(place.run); }).find("no keys at the moment") !=
+          std::string::npos);
+    CHECK(error_of([&] {
+              (void)place.chain({{"AWS_EC2_METADATA_DISABLED", "false"}})->get(place.run);
+          }).find("not on an EC2 instance") != std::string::npos);
+}
+
+TEST_CASE("credentials: ended keys of an instance whose metadata is down are kept in use, and asked for later",
+          "[unit][s3]") {
+    Place place;
+    const std::string keys = "GET http://imds.example/latest/meta-data/iam/security-credentials/r";
+    place.services.answer("PUT http://imds.example/latest/api/token", 200, "SESSION");
+    place.services.answer("GET http://imds.example/latest/meta-data/iam/security-credentials/", 200, "r");
+    place.services.answer(keys, 200, session_json("EC2", place.time(-std::chrono::minutes(1))));
+    const auto chain =
+        place.chain({{"AWS_EC2_METADATA_DISABLED", ""}, {"AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://imds.example"}});
+    CHECK(chain->get(place.run).access_key_id == "EC2");
+    place.clock.advance(std::chrono::minutes(16));
+    CHECK(chain->get(place.run).access_key_id == "EC2");
+    CHECK(place.services.count(keys) == 1);
+    place.clock.advance(std::chrono::minutes(10));
+    place.services.answer(keys, 200, session_json("NEW", place.time(std::chrono::hours(6))));
+    CHECK(chain->get(place.run).access_key_id == "NEW");
+}
+
+namespace {
+
+/// A container that hands out numbered sessions of an hour.
+struct Numbered {
+    Place place;
+    int number = 0;
+    std::unique_ptr<CredentialsProvider> chain;
+
+    Numbered() {
+        next();
+        chain = place.chain({{"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/c"}});
+    }
+    void next() {
+        place.services.answer("GET http://169.254.170.2/c", 200,
+                              session_json("S" + std::to_string(++number), place.time(std::chrono::hours(1))));
+    }
+    void advance(std::chrono::minutes by) {
+        place.clock.advance(by);
+        next();
+    }
+    std::string get() { return chain->get(place.run).access_key_id; }
+};
+
+}  // namespace
+
+TEST_CASE("refresh: not before it is near, then in time", "[unit][s3]") {
+    Numbered sessions;
+    CHECK(sessions.get() == "S1");
+    sessions.advance(std::chrono::minutes(44));
+    CHECK(sessions.get() == "S1");
+    sessions.advance(std::chrono::minutes(2));
+    CHECK(sessions.get() == "S3");
+    CHECK(sessions.get() == "S3");
+    CHECK(sessions.place.services.asked().size() == 2);
+}
+
+TEST_CASE("refresh: one that fails is no error while the session lasts, and is one afterwards", "[unit][s3]") {
+    Numbered sessions;
+    CHECK(sessions.get() == "S1");
+    sessions.place.clock.advance(std::chrono::minutes(55));
+    sessions.place.services.answer("GET http://169.254.170.2/c", 404, "");
+    CHECK(sessions.get() == "S1");
+    CHECK(sessions.place.notices.all().size() == 1);
+    const std::size_t asked = sessions.place.services.asked().size();
+    CHECK(sessions.get() == "S1");
+    CHECK(sessions.place.services.asked().size() == asked);
+    sessions.place.clock.advance(std::chrono::minutes(6));
+    CHECK(error_of([&] { (void)sessions.get(); }).starts_with("access-denied"));
+}
+
+TEST_CASE("refresh: after an invalidation the session is fetched anew", "[unit][s3]") {
+    Numbered sessions;
+    CHECK(sessions.get() == "S1");
+    sessions.next();
+    sessions.chain->invalidate();
+    CHECK(sessions.get() == "S2");
+}
+
+TEST_CASE("refresh: one thread asks while the others go on with what they have", "[unit][s3]") {
+    class Slow final : public HttpClient {
+    public:
+        HttpResponse send(const HttpRequest& /*request*/, const Run& run) override {
+            std::unique_lock lock(mutex_);
+            ++asked_;
+            changed_.notify_all();
+            changed_.wait(lock, [this] { return open_; });
+            HttpResponse response;
+            response.status = 200;
+            response.body = MemoryRanged(session_json("S" + std::to_string(asked_),
+                                                      format_rfc3339(run.clock->now_seconds() + std::chrono::hours(1))))
+                                .open();
+            return response;
+        }
+        void set_open(bool open) {
+            const std::scoped_lock lock(mutex_);
+            open_ = open;
+            changed_.notify_all();
+        }
+        void wait_for(int count) {
+            std::unique_lock lock(mutex_);
+            changed_.wait(lock, [&] { return asked_ >= count; });
+        }
+        int asked() {
+            const std::scoped_lock lock(mutex_);
+            return asked_;
+        }
+
+    private:
+        std::mutex mutex_;
+        std::condition_variable changed_;
+        bool open_ = true;
+        int asked_ = 0;
+    };
+    Slow service;
+    Place place;
+    const auto chain = make_credentials_chain(
+        service, Environment({{"HOME", place.home.path().string()}, {"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/c"}}));
+    CHECK(chain->get(place.run).access_key_id == "S1");
+    place.clock.advance(std::chrono::minutes(46));
+    service.set_open(false);
+    std::jthread refreshing([&] { CHECK_NOTHROW(chain->get(place.run)); });
+    service.wait_for(2);
+    CHECK(chain->get(place.run).access_key_id == "S1");  // would hang here if it waited
+    service.set_open(true);
+    refreshing.join();
+    CHECK(chain->get(place.run).access_key_id == "S2");
+    CHECK(service.asked() == 2);
+}
