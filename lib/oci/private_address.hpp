@@ -5,8 +5,7 @@
 
 namespace cooper::oci {
 
-/// True when `host` (a name or address literal) has addresses and all of them are loopback, private or link-local
-/// (RFC 1918, 3927, 4193, 4291). Asks the resolver for names.
+/// True when `host` (a name or address literal) has addresses and none of them is public. Asks the resolver for names.
 bool is_private_host(const std::string& host);
 
 }  // namespace cooper::oci
