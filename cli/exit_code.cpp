@@ -6,7 +6,7 @@
 
 namespace cooper::cli {
 
-ExitCode exit_code_of(const Error& error) noexcept {
+int exit_code_of(const Error& error) noexcept {
     if (const auto* system = dynamic_cast<const SystemError*>(&error)) {
         // A file of ours that may not be opened is no refusal by a registry or store: code 7 would send people to their
         // tokens.

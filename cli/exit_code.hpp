@@ -8,18 +8,16 @@
 
 namespace cooper::cli {
 
-enum ExitCode : int {
-    kExitDone = 0,
-    kExitFailure = 1,
-    kExitUsage = 2,
-    kExitIntegrity = 4,
-    kExitAccessDenied = 7,
-    kExitUnavailable = 8,
-    kExitLostRace = 9,
-    kExitDifferentBytes = 10,
-    kExitNoSpace = 11,
-    kExitSignalBase = 128,  // + the signal's number: 130 SIGINT, 143 SIGTERM
-};
+inline constexpr int kExitDone = 0;
+inline constexpr int kExitFailure = 1;
+inline constexpr int kExitUsage = 2;
+inline constexpr int kExitIntegrity = 4;
+inline constexpr int kExitAccessDenied = 7;
+inline constexpr int kExitUnavailable = 8;
+inline constexpr int kExitLostRace = 9;
+inline constexpr int kExitDifferentBytes = 10;
+inline constexpr int kExitNoSpace = 11;
+inline constexpr int kExitSignalBase = 128;  // + the signal's number: 130 SIGINT, 143 SIGTERM
 
 /// The command line itself is wrong. Not an Error of the library: exit code 2.
 class UsageError : public std::runtime_error {
@@ -32,7 +30,7 @@ private:
     std::string advice_;
 };
 
-ExitCode exit_code_of(const Error& error) noexcept;
+int exit_code_of(const Error& error) noexcept;
 
 /// Runs `body` on something that the user typed as `subject`: the library's InvalidInput is then a mistake in the
 /// command line.

@@ -154,7 +154,8 @@ void report(const Failure& failure, bool json) {
 }
 
 int main_with(std::span<const std::string_view> arguments) noexcept try {
-    std::signal(SIGPIPE, SIG_IGN);  // a reader that went away is an error of write(), not our death with uploads open
+    static_cast<void>(std::signal(
+        SIGPIPE, SIG_IGN));  // a reader that went away is an error of write(), not our death with uploads open
     auto failure = failure_of(arguments);
     if (!failure) {
         return kExitDone;

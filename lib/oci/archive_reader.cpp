@@ -215,9 +215,8 @@ const Listing& choose(const std::vector<Listing>& listings, const std::optional<
         if (listings.size() == 1) {
             return listings[0];
         }
-        Error error(ErrorCode::InvalidInput, "the archive holds " + std::to_string(listings.size()) + " images");
-        error.advise("name one: docker-archive:FILE:NAME:TAG (" + names_of(listings) + ")");
-        throw error;
+        throw Error(ErrorCode::InvalidInput, "the archive holds " + std::to_string(listings.size()) + " images")
+            .advise("name one: docker-archive:FILE:NAME:TAG (" + names_of(listings) + ")");
     }
     for (const Listing& listing : listings) {
         if (is_called(listing, *name)) {
@@ -346,10 +345,9 @@ void refuse_compressed(const FileRanged& file) {
         read_full(*file.open(0, std::min<std::uint64_t>(file.size(), beginning.size())), beginning);
     const Compression compression = detect_compression(Bytes(beginning).first(count));
     if (compression != Compression::None) {
-        Error error(ErrorCode::Unsupported,
-                    "the archive as a whole is compressed with " + std::string(to_string(compression)));
-        error.advise("decompress it first: its layers must be found without reading it all");
-        throw error;
+        throw Error(ErrorCode::Unsupported,
+                    "the archive as a whole is compressed with " + std::string(to_string(compression)))
+            .advise("decompress it first: its layers must be found without reading it all");
     }
 }
 
