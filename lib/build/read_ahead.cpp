@@ -92,9 +92,10 @@ void ReadAhead::work(const std::stop_token& stop) {
         {
             std::unique_lock lock(mutex_);
             const bool go = room_.wait(lock, stop, [&] {
-                // The file that is needed next is always taken on, however much is buffered.
-                return claimed_ == files_.size() || claimed_ == consumed_ ||
-                       (claimed_ - consumed_ < ring_.size() && buffered_ < kMaxBuffered);
+                const bool ready =
+                    claimed_ == files_.size() || claimed_ == consumed_ || has_room(ring_.size(), kMaxBuffered);
+                idle_ = idle_ || !ready;
+                return ready;
             });
             if (!go || stop.stop_requested() || claimed_ == files_.size()) {
                 return;
@@ -118,6 +119,11 @@ void ReadAhead::work(const std::stop_token& stop) {
     }
 }
 
+/// Whether fewer than `files` and `bytes` are ahead of the consumer.
+bool ReadAhead::has_room(std::size_t files, std::size_t bytes) const {
+    return claimed_ - consumed_ < files && buffered_ < bytes;
+}
+
 void ReadAhead::fill(Slot& slot, const SourceFile& file) const {
     auto opened = tree_.open(file);
     slot.file.xattrs = tree_.read_xattrs(opened.get(), file);
@@ -128,8 +134,9 @@ void ReadAhead::fill(Slot& slot, const SourceFile& file) const {
     }
     auto bytes = std::make_unique_for_overwrite<std::byte[]>(file.size + 1);
     std::size_t size = 0;
-    // One byte more than there should be: a file that grew is seen.
-    while (size <= file.size) {
+    // Room for a byte more than there should be: a file that grew is seen, and the end of one that did not costs no
+    // call.
+    while (size < file.size) {
         const auto count = read_at(opened.get(), size, {bytes.get() + size, file.size + 1 - size}, tree_, file);
         if (count == 0) {
             break;
@@ -147,8 +154,13 @@ FileContent ReadAhead::next() {
     auto taken = std::exchange(slot, {});
     ++consumed_;
     buffered_ -= taken.buffered;
-    room_.notify_all();
+    // Waking a thread costs more than reading a small file: only for half a ring of them.
+    const bool wake = idle_ && (claimed_ == consumed_ || has_room(ring_.size() / 2, kMaxBuffered / 2));
+    idle_ = idle_ && !wake;
     lock.unlock();
+    if (wake) {
+        room_.notify_all();
+    }
     if (taken.failure) {
         std::rethrow_exception(taken.failure);
     }

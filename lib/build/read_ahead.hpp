@@ -39,6 +39,7 @@ private:
     };
 
     void work(const std::stop_token& stop);
+    [[nodiscard]] bool has_room(std::size_t files, std::size_t bytes) const;
     void fill(Slot& slot, const SourceFile& file) const;
 
     const SourceTree& tree_;
@@ -50,6 +51,7 @@ private:
     std::size_t claimed_ = 0;            // files that a thread has taken on
     std::size_t consumed_ = 0;           // files handed out
     std::size_t buffered_ = 0;           // bytes of them that wait
+    bool idle_ = false;                  // a thread waits for room
     std::vector<std::jthread> threads_;  // last: joined before what they use goes
 };
 
