@@ -39,10 +39,11 @@ struct Sample {
     PublishImage image;
 };
 
-Sample sample(const std::string& name, unsigned seed = 1, LayerSpec::Form form = LayerSpec::Form::Gzip) {
+Sample sample(const std::string& name, unsigned seed = 1, LayerSpec::Form form = LayerSpec::Form::Gzip,
+              std::size_t size = 300'000) {
     std::shared_ptr<MemoryBlobs> blobs;
     oci::Image image = memory_image(
-        {{form, random_bytes(300'000, seed)}, {LayerSpec::Form::Plain, random_bytes(70'000, seed + 50)}}, &blobs);
+        {{form, random_bytes(size, seed)}, {LayerSpec::Form::Plain, random_bytes(size / 4, seed + 50)}}, &blobs);
     return {blobs, {std::move(image), name, "latest", {"docker.io/library/" + name + ":latest"}, name + ":latest"}};
 }
 
@@ -380,7 +381,7 @@ TEST_CASE("publish: every evil branch name is delivered, and its changelog tells
     const Fixture fixture;
     const TempDirectory directory;
     const auto place = make_directory_place(directory.path());
-    const Sample image = sample("a");
+    const Sample image = sample("a", 1, LayerSpec::Form::Gzip, 100);
     std::set<std::string> keys;
     for (const std::string& name : cooper::testing::evil_branches()) {
         BuildInfo build = build_of();
