@@ -45,6 +45,7 @@ def load_with_ctr(containerd, path, reference):
 
 def unpack_with_umoci(path, directory, reference):
     """The root file system that an OCI runtime would see."""
+    os.makedirs(directory)
     layout, bundle = os.path.join(directory, "layout"), os.path.join(directory, "bundle")
     call(program("skopeo"), "--insecure-policy", "copy", "--quiet", "docker-archive:%s:%s" % (path, reference), "oci:%s:t" % layout)
     rootless = [] if os.geteuid() == 0 else ["--rootless"]

@@ -17,6 +17,8 @@ from services import Unavailable, program
 WANTED_BYTES = 1_300_000_000
 LAYER_BYTES = 160_000_000
 FREE_BYTES = 4_000_000_000
+MERGED = ("bin", "lib", "lib64", "sbin")  # symlinks into /usr
+VERSION = 2  # of this recipe: part of the name in the cache
 
 
 def cache_directory():
@@ -56,23 +58,25 @@ def files_of(names):
     return sorted({line.rstrip("/") for line in listed if line.startswith("/") and line != "/."})
 
 
+def real_paths(names):
+    """Where the packages' files lie, each once. A merged /usr: dpkg says /bin/sh, the file lies in /usr/bin."""
+    listed = {os.path.join(os.path.realpath(os.path.dirname(name)), os.path.basename(name)) for name in files_of(names)}
+    merged = {"/" + link for link in MERGED}
+    return sorted(path for path in listed - merged if os.path.lexists(path) and (os.path.islink(path) or os.access(path, os.R_OK))
+                  and not path.startswith(("/dev/", "/proc/", "/sys/")))
+
+
 def write_layer(job):
     """A gzip layer of the packages' files as dpkg has put them on this machine; returns (tar digest, gzip path)."""
     names, path, with_usr_links = job
     tar_path = path + ".tar"
     with tarfile.open(tar_path, "w", format=tarfile.PAX_FORMAT, bufsize=1 << 20) as tar:
         if with_usr_links:
-            for link in ("bin", "lib", "lib64", "sbin"):
+            for link in MERGED:
                 if os.path.islink("/" + link):
                     tar.add("/" + link, link, recursive=False)
-        for name in files_of(names):
-            # A merged /usr: dpkg says /bin/sh, the file lies in /usr/bin.
-            real = os.path.join(os.path.realpath(os.path.dirname(name)), os.path.basename(name))
-            if os.path.lexists(real) and real.count("/") and not real.startswith(("/dev", "/proc", "/sys")):
-                try:
-                    tar.add(real, real[1:], recursive=False)
-                except PermissionError:
-                    continue
+        for path in real_paths(names):
+            tar.add(path, path[1:], recursive=False)
     digest = hashlib.sha256()
     with open(tar_path, "rb") as data:
         while chunk := data.read(1 << 20):
@@ -106,7 +110,7 @@ def make(path):
 
 def layout_path():
     """The layout's directory (tag "real"), made when it is not there, and the bytes of its layers when unpacked."""
-    key = hashlib.sha256(repr((packages(), WANTED_BYTES, LAYER_BYTES)).encode()).hexdigest()[:16]
+    key = hashlib.sha256(repr((packages(), WANTED_BYTES, LAYER_BYTES, VERSION)).encode()).hexdigest()[:16]
     path = os.path.join(cache_directory(), "real-" + key)
     if not os.path.exists(os.path.join(path, "tar-bytes")):
         if shutil.disk_usage(cache_directory()).free < FREE_BYTES:

@@ -79,8 +79,8 @@ class PublishCase(harness.TestCase):
 
     def test_5_notes_and_odd_branch_names(self):
         published = self.publish("--notes", "line one\n### 2020-01-01 00:00:00Z - 0000000\nline three", sources=self.sources[:1],
-                                 branch="fix/ü 100% & more").json
-        self.assertEqual(published["images"][0]["key"].split("/abc1234/")[0], "fix/%C3%BC%20100%25%20%26%20more")
+                                 branch="fix/ü-100%&more").json
+        self.assertEqual(published["images"][0]["key"].split("/abc1234/")[0], "fix/%C3%BC-100%25%26more")
         text = self.text(published["changelog"]["key"])
         self.assertEqual(len(re.findall(r"^### ", text, re.M)), 1)
         self.assertIn("> line three", text)
