@@ -34,17 +34,7 @@ public:
     HttpResponse send(const HttpRequest& request, const Run& run) override {
         run.check();
         check_url(request.url);
-        auto exchange = start(request, TrustStore::ByHash, run);
-        if (!exchange->receive_head()) {
-            // Nothing was sent. The bundle may hold an authority that the directory lacks.
-            if (!exchange->route().authorities->has_fallback) {
-                throw exchange->failure();
-            }
-            exchange = start(request, TrustStore::Bundle, run);
-            if (!exchange->receive_head()) {
-                throw exchange->failure();
-            }
-        }
+        std::unique_ptr<HttpExchange> exchange = exchange_for(request, run);
         note(run, "< " + std::to_string(exchange->status()) + " " + request.url.redacted());
         HttpResponse response;
         response.status = exchange->status();
@@ -68,6 +58,27 @@ private:
             engine_ = std::make_unique<Engine>(options_, environment_);
         }
         return *engine_;
+    }
+
+    /// Sends, and once more where that costs the server nothing: neither case has sent a body.
+    std::unique_ptr<HttpExchange> exchange_for(HttpRequest request, const Run& run) {
+        TrustStore store = TrustStore::ByHash;
+        while (true) {
+            auto exchange = start(request, store, run);
+            switch (exchange->receive_head()) {
+                case HttpOutcome::Answered:
+                    return exchange;
+                case HttpOutcome::ExpectationFailed:
+                    request.expect_continue = false;
+                    break;
+                case HttpOutcome::UnknownAuthority:
+                    if (!exchange->route().authorities->has_fallback) {
+                        throw exchange->failure();
+                    }
+                    store = TrustStore::Bundle;
+                    break;
+            }
+        }
     }
 
     std::unique_ptr<HttpExchange> start(const HttpRequest& request, TrustStore store, const Run& run) {

@@ -3,8 +3,7 @@
 #include "cooper/base/error.hpp"
 
 #include "base/http_proxy.hpp"
-
-#include <poll.h>
+#include "base/http_sigpipe.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -17,6 +16,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
+constexpr int kExpectationFailed = 417;
 constexpr std::size_t kSmallRest = 64 * 1024;  // an answer that is copied so that its connection is free at once
 constexpr milliseconds kLongestWait{60'000};   // for one poll; libcurl's own timers make it shorter
 
@@ -51,11 +51,14 @@ HttpExchange::HttpExchange(std::shared_ptr<HttpPool> pool, const HttpRequest& re
       route_(std::move(route)),
       method_(request.method),
       url_(request.url),
+      uses_tls_(url_.scheme == "https" || route_.proxy.starts_with("https:")),
+      // A proxy resolves the name itself and is where the user wants it: only addresses that we choose are checked.
+      public_address_only_(request.public_address_only && route_.proxy.empty()),
+      expects_(request.expect_continue && request.body),
       run_(run),
       stall_timeout_(request.stall_timeout),
       header_list_(nullptr, SlistFree{curl_.slist_free_all}),
       request_body_(request.body),
-      head_(request.expect_continue && request.body),
       spill_(handles_->spill()) {
     if (request.response_timeout.count() > 0) {
         head_deadline_ = steady_clock::now() + request.response_timeout;
@@ -74,12 +77,16 @@ HttpExchange::~HttpExchange() {
     }
 }
 
-bool HttpExchange::receive_head() {
+HttpOutcome HttpExchange::receive_head() {
     drive(Until::Head);
+    if (expects_ && head_.status() == kExpectationFailed) {
+        let_go(false);
+        return HttpOutcome::ExpectationFailed;
+    }
     if (!head_.complete()) {
         if (is_unknown_authority(failure_)) {
             let_go(false);
-            return false;
+            return HttpOutcome::UnknownAuthority;
         }
         throw failure();
     }
@@ -90,7 +97,7 @@ bool HttpExchange::receive_head() {
         spill_.keep_own();
         let_go(failure_.code == CURLE_OK);
     }
-    return true;
+    return HttpOutcome::Answered;
 }
 
 std::size_t HttpExchange::read(MutableBytes into) {
@@ -150,6 +157,7 @@ bool HttpExchange::is_sent() const {
 }
 
 void HttpExchange::perform() {
+    const SigpipeGuard guard(uses_tls_);
     if (receiving_paused_ || sending_paused_) {
         receiving_paused_ = false;
         sending_paused_ = false;
@@ -231,7 +239,10 @@ void HttpExchange::let_go(bool reusable) noexcept {
         // A name that is still being resolved would hold us up for the resolver's own time-out (since 7.87).
         curl_.easy_setopt(handles_->easy(), CURLOPT_QUICK_EXIT, 1L);
     }
-    curl_.multi_remove_handle(handles_->multi(), handles_->easy());
+    {
+        const SigpipeGuard guard(uses_tls_);
+        curl_.multi_remove_handle(handles_->multi(), handles_->easy());
+    }
     if (reusable) {
         pool_->give_back(std::move(handles_));
     }
@@ -258,7 +269,9 @@ std::size_t HttpExchange::on_header(char* data, std::size_t size, std::size_t co
     try {
         exchange.received_ += size * count;
         exchange.head_.add_line({data, size * count});
-        return size * count;
+        // libcurl would send again by itself, Expect and all.
+        const bool refused = exchange.expects_ && exchange.head_.status() == kExpectationFailed;
+        return refused ? 0 : size * count;
     } catch (Error& error) {
         try {
             error.add_context(exchange.method_ + " " + exchange.url_.redacted());
@@ -275,9 +288,9 @@ std::size_t HttpExchange::on_header(char* data, std::size_t size, std::size_t co
 std::size_t HttpExchange::on_body(char* data, std::size_t size, std::size_t count, void* self) noexcept {
     auto& exchange = *static_cast<HttpExchange*>(self);
     const Bytes chunk(reinterpret_cast<const std::byte*>(data), size * count);
-    if (!exchange.head_.complete() || exchange.discarding_) {
+    if (exchange.discarding_) {
         exchange.received_ += chunk.size();
-        return chunk.size();  // of a 417 that libcurl answers itself, or nobody wants it
+        return chunk.size();
     }
     return exchange.take_body(chunk);
 }
@@ -328,19 +341,12 @@ std::size_t HttpExchange::next_to_send(MutableBytes into) {
     }
     sent_ += length;
     // Sending on a connection that the server has closed loses the answer that it sent before: read that first.
-    if (answer_is_waiting()) {
+    if (handles_->is_readable()) {
         held_.assign(into.begin(), into.begin() + static_cast<std::ptrdiff_t>(length));
         sending_paused_ = true;
         return CURL_READFUNC_PAUSE;
     }
     return length;
-}
-
-bool HttpExchange::answer_is_waiting() const {
-    curl_socket_t descriptor = CURL_SOCKET_BAD;
-    curl_.easy_getinfo(handles_->easy(), CURLINFO_ACTIVESOCKET, &descriptor);
-    pollfd waiting{descriptor, POLLIN, 0};
-    return descriptor != CURL_SOCKET_BAD && ::poll(&waiting, 1, 0) == 1;
 }
 
 int HttpExchange::on_seek(void* self, curl_off_t offset, int origin) noexcept {

@@ -29,11 +29,16 @@ struct HttpRoute {
     std::string user_agent;
 };
 
+/// What became of the request before there was an answer for the caller.
+enum class HttpOutcome {
+    Answered,
+    UnknownAuthority,   ///< nothing was sent: the server's certificate leads to nobody we know
+    ExpectationFailed,  ///< 417: the body was not sent, and may be without an Expect
+};
+
 /// The header block of the answer, as it comes in line by line. Interim answers (1xx) are dropped.
 class HttpHead {
 public:
-    /// `interim_417`: a 417 is libcurl's to handle (it sends again without Expect).
-    explicit HttpHead(bool interim_417) : interim_417_(interim_417) {}
     /// Throws Error{Unavailable} when it is too large or no header.
     void add_line(std::string_view line);
     [[nodiscard]] bool complete() const noexcept { return complete_; }
@@ -46,7 +51,6 @@ private:
     void end();
     void add_field(std::string_view line);
 
-    bool interim_417_;
     bool complete_ = false;
     int status_ = 0;
     std::size_t bytes_ = 0;
@@ -81,9 +85,8 @@ public:
     HttpExchange& operator=(const HttpExchange&) = delete;
     ~HttpExchange() override;
 
-    /// Returns when the final status and headers are there. False when the server's authority is unknown (nothing was
-    /// sent then); other failures throw.
-    bool receive_head();
+    /// Returns when the final status and headers are there, or another try with other settings is due; failures throw.
+    HttpOutcome receive_head();
     [[nodiscard]] int status() const noexcept { return head_.status(); }
     [[nodiscard]] Headers take_headers() { return head_.take_headers(); }
     [[nodiscard]] const HttpRoute& route() const noexcept { return route_; }
@@ -123,7 +126,6 @@ private:
     [[nodiscard]] std::uint64_t bytes_moved() const;
     std::size_t take_body(Bytes chunk);
     std::size_t next_to_send(MutableBytes into);
-    [[nodiscard]] bool answer_is_waiting() const;
     void check_end() const;
     void let_go(bool reusable) noexcept;
     void drain_what_is_there();
@@ -134,6 +136,9 @@ private:
     HttpRoute route_;
     std::string method_;
     Url url_;
+    bool uses_tls_;
+    bool public_address_only_;
+    bool expects_;  // 100 Continue
     Run run_;
     std::chrono::milliseconds stall_timeout_;
     std::optional<Instant> head_deadline_;

@@ -5,8 +5,6 @@
 #include "base/http_address.hpp"
 #include "base/http_exchange.hpp"
 
-#include <sys/socket.h>
-
 #include <algorithm>
 #include <new>
 
@@ -95,11 +93,11 @@ void HttpExchange::set_up_connection(const HttpRequest& request) {
     curl_.set<CURLOPT_PROXY>(easy, route_.proxy.c_str());
     curl_.set<CURLOPT_NOPROXY>(easy, "");
     curl_.set<CURLOPT_SUPPRESS_CONNECT_HEADERS>(easy, 1L);
-    // A proxy resolves the name itself and is where the user wants it: only addresses that we choose are checked.
-    if (request.public_address_only && route_.proxy.empty()) {
-        curl_.set<CURLOPT_OPENSOCKETFUNCTION>(easy, &HttpExchange::on_open_socket);
-        curl_.set<CURLOPT_OPENSOCKETDATA>(easy, static_cast<void*>(this));
-    }
+    curl_.set<CURLOPT_OPENSOCKETFUNCTION>(easy, &HttpExchange::on_open_socket);
+    curl_.set<CURLOPT_OPENSOCKETDATA>(easy, static_cast<void*>(this));
+    // Not `this`: connections outlive the exchange.
+    curl_.set<CURLOPT_CLOSESOCKETFUNCTION>(easy, &HttpHandles::close_socket);
+    curl_.set<CURLOPT_CLOSESOCKETDATA>(easy, static_cast<void*>(handles_.get()));
 }
 
 void HttpExchange::set_up_headers(const HttpRequest& request) {
@@ -140,8 +138,8 @@ void HttpExchange::add_header(const std::string& line) {
 curl_socket_t HttpExchange::on_open_socket(void* self, curlsocktype, curl_sockaddr* address) noexcept {
     auto& exchange = *static_cast<HttpExchange*>(self);
     try {
-        const auto ip = IpAddress::of(address->addr);
-        if (!ip || !ip->is_public()) {
+        const auto ip = exchange.public_address_only_ ? IpAddress::of(address->addr) : std::nullopt;
+        if (exchange.public_address_only_ && (!ip || !ip->is_public())) {
             exchange.failure_.refused_address = ip ? ip->text() : "an address that is not IP";
             return CURL_SOCKET_BAD;
         }
@@ -149,7 +147,7 @@ curl_socket_t HttpExchange::on_open_socket(void* self, curlsocktype, curl_sockad
         exchange.thrown_ = std::current_exception();
         return CURL_SOCKET_BAD;
     }
-    return ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    return exchange.handles_->open_socket(*address);
 }
 
 }  // namespace cooper

@@ -44,7 +44,7 @@ Words certificate_words(const HttpFailure& failure, const Url& url) {
         return {ErrorCode::AccessDenied, "the certificate of " + url.host + " is signed by an unknown authority",
                 kTrustAdvice};
     }
-    if (failure.verify_result == 0 && failure.detail.find("match") != std::string::npos) {
+    if (failure.detail.find("match") != std::string::npos) {  // the name is libcurl's check, so it has no number
         return {ErrorCode::AccessDenied, "the certificate is for another name than " + url.host,
                 "check the address; a server behind several names needs a certificate that lists them all"};
     }
@@ -57,10 +57,6 @@ Words handshake_words(const HttpFailure& failure, const Url& url) {
         failure.detail.find("packet length too long") != std::string::npos) {
         return {ErrorCode::Unavailable, "the server does not speak TLS on port " + std::to_string(url.effective_port()),
                 "it may be a plain http server: use http:// (for a registry, declare it insecure)"};
-    }
-    if (failure.detail.find("certificate required") != std::string::npos) {
-        return {ErrorCode::AccessDenied, "the server asks for a client certificate",
-                "put client.cert and client.key into the certs.d directory of that host"};
     }
     return {ErrorCode::Unavailable, "TLS with " + url.authority() + " failed: " + failure.detail, ""};
 }
@@ -87,6 +83,11 @@ Words broken_words(const HttpFailure& failure) {
 }
 
 Words words_for(const HttpFailure& failure, const Url& url) {
+    // TLS 1.3 tells it after the handshake, so it comes as a failed read or write.
+    if (failure.detail.find("alert certificate required") != std::string::npos) {
+        return {ErrorCode::AccessDenied, "the server asks for a client certificate",
+                "put client.cert and client.key into the certs.d directory of that host"};
+    }
     switch (failure.code) {
         case CURLE_COULDNT_RESOLVE_HOST:
             return {ErrorCode::Unavailable, "the name " + url.host + " cannot be resolved",
@@ -118,7 +119,10 @@ Words words_for(const HttpFailure& failure, const Url& url) {
         case CURLE_HTTP2:
             return {ErrorCode::Unavailable, "the answer is not HTTP/1.1", "check address and port"};
         default:
-            return broken_words(failure);
+            // "CONNECT tunnel failed, response 407"
+            return failure.detail.starts_with("CONNECT ") || failure.detail.starts_with("Proxy CONNECT")
+                       ? connection_words(failure, url)
+                       : broken_words(failure);
     }
 }
 

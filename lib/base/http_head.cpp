@@ -49,13 +49,8 @@ void HttpHead::begin(std::string_view status_line) {
 }
 
 void HttpHead::end() {
-    constexpr int kExpectationFailed = 417;
-    const bool interim = status_ < 200 || (interim_417_ && status_ == kExpectationFailed);
-    if (status_ == kExpectationFailed) {
-        interim_417_ = false;
-    }
-    complete_ = !interim;
-    if (interim) {
+    complete_ = status_ >= 200;
+    if (!complete_) {
         status_ = 0;
     }
 }

@@ -1,5 +1,11 @@
 #include "base/http_pool.hpp"
 
+#include "base/http_sigpipe.hpp"
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <new>
 
@@ -7,6 +13,7 @@ namespace cooper {
 
 HttpHandles::HttpHandles(const CurlLibrary& curl, std::string route)
     : curl_(curl), route_(std::move(route)), multi_(curl.multi_init()), easy_(curl.easy_init()) {
+    sockets_.fill(CURL_SOCKET_BAD);
     if (multi_ == nullptr || easy_ == nullptr) {
         curl_.easy_cleanup(easy_);
         curl_.multi_cleanup(multi_);
@@ -15,6 +22,7 @@ HttpHandles::HttpHandles(const CurlLibrary& curl, std::string route)
 }
 
 HttpHandles::~HttpHandles() {
+    const SigpipeGuard guard(true);  // TLS connections say good-bye
     curl_.easy_cleanup(easy_);
     curl_.multi_cleanup(multi_);
 }
@@ -24,6 +32,29 @@ std::byte* HttpHandles::spill() {
         spill_ = std::make_unique_for_overwrite<std::byte[]>(kHttpBufferSize);
     }
     return spill_.get();
+}
+
+curl_socket_t HttpHandles::open_socket(const curl_sockaddr& address) noexcept {
+    const curl_socket_t opened = ::socket(address.family, address.socktype | SOCK_CLOEXEC, address.protocol);
+    const auto unused = std::find(sockets_.begin(), sockets_.end(), CURL_SOCKET_BAD);
+    if (unused != sockets_.end()) {
+        *unused = opened;
+    }
+    return opened;
+}
+
+int HttpHandles::close_socket(void* self, curl_socket_t socket) noexcept {
+    auto& sockets = static_cast<HttpHandles*>(self)->sockets_;
+    std::replace(sockets.begin(), sockets.end(), socket, CURL_SOCKET_BAD);
+    return ::close(socket);
+}
+
+bool HttpHandles::is_readable() const noexcept {
+    std::array<pollfd, kMaxSockets> waiting{};
+    std::transform(sockets_.begin(), sockets_.end(), waiting.begin(), [](curl_socket_t socket) {
+        return pollfd{socket, POLLIN, 0};  // poll() passes over those that are -1
+    });
+    return ::poll(waiting.data(), waiting.size(), 0) > 0;
 }
 
 HttpPool::HttpPool(const CurlLibrary& curl, std::size_t max_idle)

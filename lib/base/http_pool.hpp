@@ -33,12 +33,21 @@ public:
     [[nodiscard]] std::byte* spill();
     void wake() const noexcept { curl_.multi_wakeup(multi_); }
 
+    /// For CURLOPT_OPENSOCKETFUNCTION and CURLOPT_CLOSESOCKETFUNCTION: libcurl does not tell the socket of a transfer
+    /// that is under way.
+    curl_socket_t open_socket(const curl_sockaddr& address) noexcept;
+    static int close_socket(void* self, curl_socket_t socket) noexcept;
+    /// A socket has something to read, or was closed by the other side.
+    [[nodiscard]] bool is_readable() const noexcept;
+
 private:
+    static constexpr std::size_t kMaxSockets = 8;  // one, or two while IPv4 and IPv6 race
     const CurlLibrary& curl_;
     std::string route_;
     CURLM* multi_;
     CURL* easy_;
     std::unique_ptr<std::byte[]> spill_;
+    std::array<curl_socket_t, kMaxSockets> sockets_;
 };
 
 /// Idle handles by route (origin, proxy and what else a connection must not be shared across), and the shared caches.

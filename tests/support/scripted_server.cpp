@@ -118,6 +118,10 @@ public:
                 throw Gone();
             }
             buffer_ += receive();
+            if (constexpr char kTlsHandshake = 0x16; buffer_.front() == kTlsHandshake) {
+                write("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");  // as real servers do
+                throw Gone();
+            }
         }
     }
 
