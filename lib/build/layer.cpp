@@ -8,6 +8,8 @@
 #include "build/read_ahead.hpp"
 #include "build/source_tree.hpp"
 
+#include <cerrno>
+#include <cstdio>
 #include <random>
 
 namespace cooper::build {
@@ -31,7 +33,9 @@ public:
     /// Gives it the name that its digest makes, so that layers in one spool cannot meet.
     std::filesystem::path rename_to_digest() const {
         auto named = path_.parent_path() / (std::string(digest_->hex()) + ".tar.gz");
-        std::filesystem::rename(path_, named);
+        if (std::rename(path_.c_str(), named.c_str()) != 0) {
+            throw SystemError("cannot rename '" + path_.string() + "'", errno);
+        }
         return named;
     }
     [[nodiscard]] const Digest& digest() const { return *digest_; }
