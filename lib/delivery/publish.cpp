@@ -91,7 +91,7 @@ public:
             }
         }
         published.changelog_key = prefix_ + "/CHANGELOG.md";
-        published.changelog_changed = update_changelog(place_, prefix_, entry_, run_);
+        published.changelog_changed = !in_changelog_ && update_changelog(place_, prefix_, entry_, run_);
         for (PublishedImage& image : published.images) {
             image.link = place_.link(image.key, options_.expires, run_);
         }
@@ -125,24 +125,40 @@ private:
     void choose_folder() {
         const auto changelog = place_.find_text(prefix_ + "/CHANGELOG.md", run_);
         const auto entries = parse_changelog(changelog ? std::string_view(changelog->text) : std::string_view());
-        for (const std::size_t digits : kFolderDigits) {
-            const std::string taken = entry_.short_sha;
-            entry_.short_sha = entry_.commit.substr(0, digits);
+        std::string taken;
+        for (const std::string& folder : folder_names(entries)) {
             if (!taken.empty()) {
-                if (taken == entry_.short_sha) {
-                    break;
-                }
-                run_.progress->notice(
-                    NoticeLevel::Info,
-                    "folder " + taken + " has the build of another commit: using " + entry_.short_sha);
+                run_.progress->notice(NoticeLevel::Info,
+                                      "folder " + taken + " has the build of another commit: using " + folder);
             }
+            entry_.short_sha = folder;
             if (is_free(entries) && find_tarballs()) {
+                in_changelog_ = changelog && contains_entry(changelog->text, entry_);
                 return;
             }
+            taken = folder;
         }
         throw Error(ErrorCode::Conflict,
-                    place_.name() + "/" + prefix_ + "/" + entry_.short_sha + " has the build of another commit")
+                    place_.name() + "/" + prefix_ + "/" + taken + " has the build of another commit")
             .advise("name the full commit with --commit");
+    }
+
+    /// In the order in which they are tried: where the changelog says that this build is, then the shortest.
+    [[nodiscard]] std::vector<std::string> folder_names(const std::vector<ParsedEntry>& entries) const {
+        std::vector<std::string> names;
+        const auto own = std::find_if(entries.begin(), entries.end(), [&](const ParsedEntry& there) {
+            return there.commit == entry_.commit && is_same_build(there, entry_);
+        });
+        if (own != entries.end()) {
+            names.push_back(own->short_sha);
+        }
+        for (const std::size_t digits : kFolderDigits) {
+            std::string name = entry_.commit.substr(0, digits);
+            if (std::find(names.begin(), names.end(), name) == names.end()) {
+                names.push_back(std::move(name));
+            }
+        }
+        return names;
     }
 
     [[nodiscard]] bool is_free(const std::vector<ParsedEntry>& entries) const {
@@ -319,6 +335,7 @@ private:
     const Run& run_;
     std::string prefix_;
     ChangelogEntry entry_;
+    bool in_changelog_ = false;
     std::vector<Target> targets_;
 };
 
