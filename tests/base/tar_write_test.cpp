@@ -52,7 +52,8 @@ TEST_CASE("tar: the bytes are the ones that we promise", "[unit][base][golden]")
     TarEntry huge = named("huge");
     huge.size = 9'000'000'000;
     // Layers are named by these bytes: a change here changes every layer digest and needs a note in the change log.
-    REQUIRE(sha256(write_tar(thirty_cases())).hex() == "9044adf245fef19ddfff3dab34e2f2f00ac22983c32d058d1d8656e688dfb646");
+    REQUIRE(sha256(write_tar(thirty_cases())).hex() ==
+            "9044adf245fef19ddfff3dab34e2f2f00ac22983c32d058d1d8656e688dfb646");
     REQUIRE(sha256(tar_header(huge)).hex() == "6d4883b55ec1b5fd859dbb5327ca315114c70504f4e0daeee7d5dade1d34afd2");
     REQUIRE(tar_header(huge).find("19 size=9000000000\n") == 512);
 }
