@@ -232,8 +232,7 @@ HttpResponse RegistryAuthenticator::send_to_realm(HttpRequest request, const Run
         // The registry chose the realm: it must not make us knock at doors inside our own network, unless it is inside
         // itself.
         request.public_address_only = request.url.host != registry_.host && !is_private_host(registry_.host);
-        request.tls = request.url.scheme == "https" ? context_.certificates.of(request.url.authority(), run) : nullptr;
-        HttpResponse response = context_.http.send(request, run);
+        HttpResponse response = context_.send(request, run);
         const auto location = response.headers.find("Location");
         if (request.method != "GET" || !is_redirect(response.status) || !location || redirects == kMaxTokenRedirects) {
             return response;
@@ -253,10 +252,8 @@ TokenReply RegistryAuthenticator::read_reply(HttpResponse& response, const Run& 
         return parse_token_reply(read_all(*response.body, kMaxTokenReply, "the answer of token service " + service),
                                  service);
     }
-    const std::string who = credentials_ ? "with the credentials from " + credentials_->origin : "anonymously";
-    // OAuth2 says 400 invalid_grant for wrong credentials (RFC 6749 section 5.2).
-    throw_refusal(response, "a token for " + repository_.repository(), "token service " + service, who, run,
-                  ErrorCode::AccessDenied);
+    throw_token_refusal(response, "token service " + service, repository_.repository(),
+                        credentials_ ? credentials_->origin : "", run);
 }
 
 std::string RegistryAuthenticator::identity() const {

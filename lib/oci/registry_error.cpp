@@ -63,6 +63,28 @@ std::string meaning(int status, const std::string& identity) {
     }
 }
 
+struct Answer {
+    std::string text;  ///< "ghcr.io answered 403 (DENIED: …)"
+    std::string code;
+};
+
+Answer read_answer(HttpResponse& response, const std::string& server) {
+    const ServerWord word = read_server_word(read_error_body(response));
+    std::string text = server + " answered " + std::to_string(response.status);
+    if (!word.code.empty() || !word.text.empty()) {
+        text += " (" + word.code + (word.code.empty() || word.text.empty() ? "" : ": ") + word.text + ")";
+    }
+    return {text, word.code};
+}
+
+[[noreturn]] void throw_answer(const HttpResponse& response, const Answer& answer, const std::string& message,
+                               ErrorCode other_4xx, const Run& run) {
+    if (may_pass(response.status)) {
+        throw BusyError(message, response.status, answer.code, response.retry_after(run.clock->now()));
+    }
+    throw HttpError(code_of(response.status, other_4xx), message, response.status, answer.code);
+}
+
 }  // namespace
 
 BusyError::BusyError(const std::string& message, int status, std::string server_code,
@@ -84,19 +106,19 @@ ServerWord read_server_word(std::string_view body) {
 }
 
 void throw_refusal(HttpResponse& response, const std::string& what, const std::string& server,
-                   const std::string& identity, const Run& run, ErrorCode other_4xx) {
-    const int status = response.status;
-    const auto retry_after = response.retry_after(run.clock->now());
-    const ServerWord word = read_server_word(read_error_body(response));
-    std::string message = what + ": " + server + " answered " + std::to_string(status);
-    if (!word.code.empty() || !word.text.empty()) {
-        message += " (" + word.code + (word.code.empty() || word.text.empty() ? "" : ": ") + word.text + ")";
-    }
-    message += meaning(status, identity);
-    if (may_pass(status)) {
-        throw BusyError(message, status, word.code, retry_after);
-    }
-    throw HttpError(code_of(status, other_4xx), message, status, word.code);
+                   const std::string& identity, const Run& run) {
+    const Answer answer = read_answer(response, server);
+    throw_answer(response, answer, what + ": " + answer.text + meaning(response.status, identity),
+                 ErrorCode::Unsupported, run);
+}
+
+void throw_token_refusal(HttpResponse& response, const std::string& service, const std::string& repository,
+                         const std::string& origin, const Run& run) {
+    const Answer answer = read_answer(response, service);
+    const std::string refused = origin.empty() ? "no token for " + repository + " without credentials"
+                                               : "the credentials from " + origin + " give no token for " + repository;
+    // OAuth2 says 400 invalid_grant for wrong credentials (RFC 6749 section 5.2).
+    throw_answer(response, answer, refused + ": " + answer.text, ErrorCode::AccessDenied, run);
 }
 
 }  // namespace cooper::oci

@@ -33,9 +33,11 @@ ServerWord read_server_word(std::string_view body);
 
 /// Throws the error that `response` (which is no success) means. `what` is what was asked for ("manifest ghcr.io/a:1"),
 /// `server` who answered, `identity` as whom we asked ("anonymously", "with the credentials from …").
-/// `other_4xx` is the code of statuses below 500 that have no meaning of their own.
 [[noreturn]] void throw_refusal(HttpResponse& response, const std::string& what, const std::string& server,
-                                const std::string& identity, const Run& run,
-                                ErrorCode other_4xx = ErrorCode::Unsupported);
+                                const std::string& identity, const Run& run);
+
+/// The same for a token service. `origin` is where the credentials that were sent come from; empty: none were.
+[[noreturn]] void throw_token_refusal(HttpResponse& response, const std::string& service, const std::string& repository,
+                                      const std::string& origin, const Run& run);
 
 }  // namespace cooper::oci

@@ -83,6 +83,14 @@ std::shared_ptr<const TlsSettings> RegistryCertificates::of(const std::string& a
     return known_[authority] = special ? std::make_shared<const TlsSettings>(std::move(settings)) : nullptr;
 }
 
+HttpResponse RegistryContext::send(HttpRequest request, const Run& run) {
+    request.stall_timeout = options.stall_timeout;
+    if (request.url.scheme == "https") {
+        request.tls = certificates.of(request.url.authority(), run);
+    }
+    return http.send(request, run);
+}
+
 RegistryHost::RegistryHost(RegistryContext& context, const Reference& reference)
     : context_(context), name_(reference.domain()), authority_(reference.api_host()) {
     const Url secure = url(Scheme::Https, "/");
@@ -114,10 +122,9 @@ HttpResponse RegistryHost::send(HttpRequest request, const std::string& path, co
 
 HttpResponse RegistryHost::send_as(Scheme scheme, HttpRequest request, const std::string& path, const Run& run) {
     request.url = url(scheme, path);
-    if (scheme == Scheme::Https) {
-        request.tls = context_.certificates.of(request.url.authority(), run);
-    }
-    return context_.http.send(request, run);
+    HttpResponse response = context_.send(std::move(request), run);
+    answered_ = true;
+    return response;
 }
 
 HttpResponse RegistryHost::find_scheme(const HttpRequest& request, const std::string& path, const Run& run) {

@@ -43,6 +43,9 @@ struct RegistryContext {
                     RegistryOptions settings)
         : http(client), credentials(source), options(std::move(settings)), certificates(environment, options) {}
 
+    /// Sends `request` with the certificates of the server that it goes to.
+    HttpResponse send(HttpRequest request, const Run& run);
+
     HttpClient& http;
     const RegistryCredentialSource& credentials;
     RegistryOptions options;
@@ -58,6 +61,8 @@ public:
     /// As it is named in references and messages: "docker.io", "localhost:5000".
     [[nodiscard]] const std::string& name() const noexcept { return name_; }
     [[nodiscard]] RetryBudget& budget() { return context_.budgets.of(name_); }
+    /// Whether it answered at all so far.
+    [[nodiscard]] bool has_answered() const noexcept { return answered_; }
     /// Where `path` is, with the scheme known so far.
     [[nodiscard]] Url url(const std::string& path) const;
 
@@ -76,6 +81,7 @@ private:
     Scheme first_ = Scheme::Https;
     bool may_be_http_ = false;
     std::atomic<Scheme> scheme_{Scheme::Unknown};
+    std::atomic<bool> answered_{false};
 };
 
 }  // namespace cooper::oci

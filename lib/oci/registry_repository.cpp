@@ -12,6 +12,8 @@ namespace {
 constexpr int kMaxRefusals = 3;
 /// Signed storage URLs expire between redirect and use; a fresh one helps once or not at all.
 constexpr int kMaxStorageRefusals = 2;
+/// A host that never answered is more likely misspelt than busy: told after a second, not after ten.
+constexpr int kFirstContactTries = 3;
 
 bool is_redirect(int status) {
     return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
@@ -49,7 +51,8 @@ HttpResponse RegistryRepository::send(const RepositoryRequest& request, Retrier&
             retrier.succeeded();
             return response;
         } catch (Error& error) {
-            if (!may_try_again(error, retrier)) {
+            const bool never_there = !host_->has_answered() && retrier.tries() >= kFirstContactTries;
+            if (never_there || !may_try_again(error, retrier)) {
                 if (retrier.tries() > 1) {
                     error.add_context("gave up after " + std::to_string(retrier.tries()) + " tries");
                 }
@@ -134,10 +137,7 @@ RegistryRepository::Hop RegistryRepository::send_to(const Url& url, HttpRequest 
     if (!authorization.empty()) {
         message.headers.set("Authorization", authorization.reveal());
     }
-    if (url.scheme == "https") {
-        message.tls = context_.certificates.of(url.authority(), run);
-    }
-    return {context_.http.send(message, run), url, true};
+    return {context_.send(std::move(message), run), url, true};
 }
 
 void RegistryRepository::refuse(HttpResponse& response, const RepositoryRequest& request, const Run& run) {

@@ -203,7 +203,7 @@ TEST_CASE("registry: tries end, and the error says how many there were", "[unit]
     CHECK(rig.http.log().size() == 6);
     RegistryRig unreachable([&](const SentRequest&) { return no_answer(); });
     CHECK_THROWS_WITH(unreachable.image(),
-                      Catch::Contains("gave up after 6 tries") && Catch::Contains("connection refused"));
+                      Catch::Contains("gave up after 3 tries") && Catch::Contains("connection refused"));
 }
 
 TEST_CASE("registry: all requests to a host share one budget of retries", "[unit][oci]") {
