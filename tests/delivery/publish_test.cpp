@@ -327,6 +327,24 @@ TEST_CASE("publish: two commits with one short SHA get folders of their own", "[
     CHECK(tarballs_in(place.contents()) >= 2);
 }
 
+TEST_CASE("publish: a build stays in the folder that the changelog names", "[unit][delivery]") {
+    const Fixture fixture;
+    const std::string other = "abc1234" + std::string(33, 'f');
+    const Sample image = sample("openhands", 2);
+    MemoryPlace first;
+    publish({sample("openhands", 1).image}, build_of(), first, {}, fixture.run);
+    publish({image.image}, build_of(other), first, {}, fixture.run);
+    // Here the build that had the short folder was taken out by hand.
+    MemoryPlace place;
+    const std::string text = first.text("jps/x/CHANGELOG.md");
+    const auto entries = parse_changelog(text);
+    REQUIRE(entries.size() == 2);
+    const ParsedEntry& own = entries[0].short_sha == "abc1234fffff" ? entries[0] : entries[1];
+    place.set_text("jps/x/CHANGELOG.md", "## Build History\n\n" + text.substr(own.begin, own.end - own.begin));
+    CHECK(publish({image.image}, build_of(other), place, {}, fixture.run).images[0].key ==
+          "jps/x/abc1234fffff/openhands:latest.tar");
+}
+
 TEST_CASE("publish: a record that got lost is made anew if the bytes agree", "[unit][delivery]") {
     const Fixture fixture;
     const TempDirectory directory;
