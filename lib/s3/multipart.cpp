@@ -100,6 +100,48 @@ void check_crc(const Reply& reply, std::optional<std::uint64_t> expected, const 
     }
 }
 
+/// The ChecksumCRC64NVME of an answer; nullopt when there is none.
+std::optional<std::uint64_t> told_crc(const xml::Element& document) {
+    const auto raw = from_base64(trim(document.text_of("ChecksumCRC64NVME")));
+    if (!raw || raw->size() != sizeof(std::uint64_t)) {
+        return std::nullopt;
+    }
+    return std::accumulate(raw->begin(), raw->end(), std::uint64_t{0},
+                           [](std::uint64_t value, char c) { return (value << 8) | static_cast<unsigned char>(c); });
+}
+
+/// Sends a copy that fails with Conflict unless its source has `etag` (empty: any).
+Reply copy_guarded(Store& store, Call call, const std::string& source_key, const std::string& etag, const Run& run) {
+    const auto source_is_same = [&] {
+        const auto source = head_object(store, source_key, run);
+        return source && bare_etag(source->etag) == bare_etag(etag);
+    };
+    Reply reply;
+    if (!etag.empty() && !store.copies_by_head()) {
+        Call guarded = call;
+        guarded.headers.emplace_back("x-amz-copy-source-if-match",
+                                     store.bare_etags() ? std::string(bare_etag(etag)) : etag);
+        guarded.accepted = {412};
+        reply = store.send(guarded, run);
+        if (!reply.good() && !source_is_same()) {
+            raise(reply.failure, call.what + ": the source was replaced");
+        }
+    }
+    if (!reply.good()) {
+        if (!etag.empty()) {
+            store.copy_by_head();
+        }
+        reply = store.send(call, run);
+        if (!etag.empty() && !source_is_same()) {
+            throw Error(ErrorCode::Conflict, call.what + ": the source was replaced");
+        }
+    }
+    if (reply.document->text_of("ETag").empty()) {
+        throw Error(ErrorCode::Unavailable, call.what + ": the store's answer has no ETag");
+    }
+    return reply;
+}
+
 }  // namespace
 
 std::string Bucket::create_upload(const std::string& key, const ObjectHeaders& headers, const Run& run) {
@@ -144,6 +186,9 @@ UploadedPart Bucket::upload_part(const std::string& key, const std::string& uplo
     if (part.etag.empty()) {
         throw Error(ErrorCode::Unavailable, call.what + ": the store's answer has no ETag");
     }
+    if (reply.headers.find("x-amz-checksum-crc64nvme")) {
+        state_->store.note_checksum_echo();
+    }
     return part;
 }
 
@@ -152,36 +197,22 @@ UploadedPart Bucket::copy_part(const std::string& key, const std::string& upload
                                std::uint64_t length, const Run& run) {
     check_key(key);
     check_key(source_key);
+    Store& store = state_->store;
     if (length == 0) {
-        throw Error(ErrorCode::InvalidInput, "copying nothing into " + part_name(state_->store, key, number));
+        throw Error(ErrorCode::InvalidInput, "copying nothing into " + part_name(store, key, number));
     }
     Call call;
-    call.what = "copying from " + state_->store.name_of(source_key) + " into " + part_name(state_->store, key, number);
+    call.what = "copying from " + store.name_of(source_key) + " into " + part_name(store, key, number);
     call.method = "PUT";
     call.key = key;
     call.query = part_query(upload_id, number);
     call.headers = {
         {"x-amz-copy-source", encode_path("/" + name() + "/" + source_key)},
         {"x-amz-copy-source-range", "bytes=" + std::to_string(first) + "-" + std::to_string(first + length - 1)}};
-    if (!source_etag.empty()) {
-        const std::string_view bare = bare_etag(source_etag);
-        call.headers.emplace_back("x-amz-copy-source-if-match",
-                                  state_->store.bare_etags() ? std::string(bare) : source_etag);
-    }
     call.reply = ReplyBody::Document;
     call.stall_timeout = kPatience;
-    const Reply reply = state_->store.send(call, run);
-    UploadedPart part{number, std::string(reply.document->text_of("ETag")), length, std::nullopt};
-    if (part.etag.empty()) {
-        throw Error(ErrorCode::Unavailable, call.what + ": the store's answer has no ETag");
-    }
-    const auto crc = from_base64(trim(reply.document->text_of("ChecksumCRC64NVME")));
-    if (crc && crc->size() == sizeof(std::uint64_t)) {
-        part.crc64 = std::accumulate(crc->begin(), crc->end(), std::uint64_t{0}, [](std::uint64_t value, char c) {
-            return (value << 8) | static_cast<unsigned char>(c);
-        });
-    }
-    return part;
+    const Reply reply = copy_guarded(store, std::move(call), source_key, source_etag, run);
+    return {number, std::string(reply.document->text_of("ETag")), length, told_crc(*reply.document)};
 }
 
 WriteResult Bucket::complete_upload(const std::string& key, const std::string& upload_id,
@@ -192,7 +223,7 @@ WriteResult Bucket::complete_upload(const std::string& key, const std::string& u
     Call call;
     call.what = "completing the upload of " + store.name_of(key);
     check_order(parts, call.what);
-    const bool checksums = store.checksum_form() == ChecksumForm::Crc64;
+    const bool checksums = store.checksum_form() == ChecksumForm::Crc64 && store.knows_checksums();
     const auto crc = checksums ? total_crc(parts) : std::nullopt;
     call.method = "POST";
     call.key = key;

@@ -83,6 +83,16 @@ public:
     [[nodiscard]] bool bare_etags() const noexcept { return bare_etags_; }
     void use_bare_etags() noexcept { bare_etags_ = true; }
 
+    /// The store said a part's checksum back: it knows them, so it may be told the whole's (Swift 2.30 refuses the
+    /// elements).
+    [[nodiscard]] bool knows_checksums() const noexcept { return aws_ || knows_checksums_; }
+    void note_checksum_echo() noexcept { knows_checksums_ = true; }
+
+    /// The store's copies fail under a condition that holds (Swift, for sources that came in parts): compare by HEAD
+    /// instead.
+    [[nodiscard]] bool copies_by_head() const noexcept { return copies_by_head_; }
+    void copy_by_head() noexcept { copies_by_head_ = true; }
+
     /// For presigning: where the bucket is (asked once from AWS when it is not yet known), and the time by the store's
     /// clock.
     [[nodiscard]] Location location(std::string_view key) const;
@@ -121,6 +131,8 @@ private:
     std::atomic<std::int64_t> clock_offset_{0};  // seconds that the store's clock is ahead
     std::atomic<ChecksumForm> checksum_form_;
     std::atomic<bool> bare_etags_{false};
+    std::atomic<bool> knows_checksums_{false};
+    std::atomic<bool> copies_by_head_{false};
     std::atomic<bool> takes_bodies_{false};  // the last large body was taken: no need to ask first
 };
 

@@ -141,6 +141,16 @@ TEST_CASE("upload: a store without the checksum gets parts without it", "[unit][
     CHECK(scene.notices.all().size() == 1);
 }
 
+TEST_CASE("upload: a store that does not know the checksum is not told the whole's", "[unit][s3]") {
+    Scene scene({.ignores_checksums = true});
+    const std::string content = pattern(12 * kMiB);
+    CHECK(upload(scene.bucket, "k", MemoryRanged(content), {}, {}, scene.run, 5 * kMiB, 2).outcome ==
+          WriteOutcome::Done);
+    CHECK((scene.content("k") == content));
+    CHECK(scene.last("UploadPart").headers.contains("x-amz-checksum-crc64nvme"));
+    CHECK(scene.notices.all().empty());
+}
+
 TEST_CASE("upload: a source that ends early is an error", "[unit][s3]") {
     class Short final : public Ranged {
     public:
@@ -255,6 +265,20 @@ TEST_CASE("copy: ranges of another object become parts, guarded by its ETag", "[
     CHECK(error_of([&] { other.copy_part(1, "old:1+2 ü.tar", etag, 2, 5, scene.run); }).starts_with("conflict"));
     scene.store.fail("UploadPartCopy", S3Fault::ErrorIn200);
     CHECK_NOTHROW(other.copy_part(1, "old:1+2 ü.tar", "", 0, 3, scene.run));
+}
+
+TEST_CASE("copy: a store whose conditions on sources fail is found out, and the source compared by HEAD",
+          "[unit][s3]") {
+    Scene scene({.fails_guarded_copies = true});
+    scene.store.put("old", "0123456789");
+    const std::string etag = scene.store.find("old")->etag;
+    const std::string id = scene.bucket.create_upload("new", {}, scene.run);
+    CHECK(scene.bucket.copy_part("new", id, 1, "old", etag, 0, 4, scene.run).size == 4);
+    CHECK(scene.bucket.copy_part("new", id, 2, "old", etag, 4, 4, scene.run).size == 4);
+    CHECK(scene.store.count("UploadPartCopy") == 3);
+    scene.store.put("old", "changed!!!");
+    CHECK(
+        error_of([&] { scene.bucket.copy_part("new", id, 3, "old", etag, 0, 4, scene.run); }).starts_with("conflict"));
 }
 
 TEST_CASE("abort: until the store says that it is gone; an unknown upload is no error", "[unit][s3]") {

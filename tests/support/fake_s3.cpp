@@ -559,7 +559,12 @@ FakeS3::Answer FakeS3::upload_part(const Request& request, const Query& query) {
     const std::string etag = quoted_md5(request.body);
     uploads_.at(value(query, "uploadId")).parts[static_cast<unsigned>(*number)] = {request.body, etag,
                                                                                    s3_auth::crc64nvme(request.body)};
-    return {.status = 200, .headers = {{"etag", etag}}, .body = ""};
+    Answer answer{.status = 200, .headers = {{"etag", etag}}, .body = ""};
+    if (const std::string crc = header(request, "x-amz-checksum-crc64nvme");
+        !crc.empty() && !options_.ignores_checksums) {
+        answer.headers.emplace_back("x-amz-checksum-crc64nvme", crc);
+    }
+    return answer;
 }
 
 FakeS3::Answer FakeS3::copy_part(const Request& request, const Query& query) {
@@ -570,7 +575,7 @@ FakeS3::Answer FakeS3::copy_part(const Request& request, const Query& query) {
         return error(404, "NoSuchKey");
     }
     const std::string match = header(request, "x-amz-copy-source-if-match");
-    if (!match.empty() && match != at->second.etag) {
+    if (!match.empty() && (match != at->second.etag || options_.fails_guarded_copies)) {
         return error(412, "PreconditionFailed");
     }
     const std::string range = header(request, "x-amz-copy-source-range").substr(6);
@@ -595,6 +600,9 @@ FakeS3::Answer FakeS3::complete_upload(const Request& request, const std::string
     }
     if (auto refused = check_condition(request, key)) {
         return std::move(*refused);
+    }
+    if (options_.ignores_checksums && request.body.find("<Checksum") != std::string::npos) {
+        return error(400, "MalformedXML");
     }
     const auto numbers = texts_of(request.body, "PartNumber");
     const auto etags = texts_of(request.body, "ETag");

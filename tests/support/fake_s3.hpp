@@ -42,18 +42,20 @@ struct FakeS3Options {
     std::string region = "us-east-1";
     std::string access_key = "AKIDEXAMPLE";
     std::string secret_key = "secret/+key";
-    std::string session_token = "";             ///< when set, requests must bring it
+    std::string session_token = "";        ///< when set, requests must bring it
     const Clock* clock = nullptr;          ///< for skew and link expiry; null: the system's
     std::chrono::seconds clock_offset{0};  ///< how far the store's clock is ahead of `clock`
     enum class Conditions { Honoured, CreateOnly, Ignored, Refused } conditions = Conditions::Honoured;
-    bool bare_etags = false;        ///< If-Match compares without quotes
-    bool refuses_crc = false;       ///< 400 for x-amz-checksum-* and x-amz-sdk-checksum-algorithm
-    bool refuses_md5 = false;       ///< 501 for Content-MD5
-    bool redirects = false;         ///< a wrong region is 301 with x-amz-bucket-region; else 400 with <Region>
-    bool encodes_silently = false;  ///< listings are encoded without saying so
-    bool never_encodes = false;     ///< listings ignore encoding-type
-    std::size_t page = 1000;        ///< keys, uploads and parts of one page
-    std::size_t min_part = 1;       ///< smallest part but the last (real stores: 5 MiB)
+    bool bare_etags = false;         ///< If-Match compares without quotes
+    bool refuses_crc = false;        ///< 400 for x-amz-checksum-* and x-amz-sdk-checksum-algorithm
+    bool ignores_checksums = false;  ///< does not say them back, and refuses their elements at completion (Swift 2.30)
+    bool fails_guarded_copies = false;  ///< 412 for x-amz-copy-source-if-match, whatever it says (Swift 2.30)
+    bool refuses_md5 = false;           ///< 501 for Content-MD5
+    bool redirects = false;             ///< a wrong region is 301 with x-amz-bucket-region; else 400 with <Region>
+    bool encodes_silently = false;      ///< listings are encoded without saying so
+    bool never_encodes = false;         ///< listings ignore encoding-type
+    std::size_t page = 1000;            ///< keys, uploads and parts of one page
+    std::size_t min_part = 1;           ///< smallest part but the last (real stores: 5 MiB)
 };
 
 class FakeS3 {
