@@ -68,8 +68,8 @@ def real_paths(names):
 
 def write_layer(job):
     """A gzip layer of the packages' files as dpkg has put them on this machine; returns (tar digest, gzip path)."""
-    names, path, with_usr_links = job
-    tar_path = path + ".tar"
+    names, out_path, with_usr_links = job
+    tar_path = out_path + ".tar"
     with tarfile.open(tar_path, "w", format=tarfile.PAX_FORMAT, bufsize=1 << 20) as tar:
         if with_usr_links:
             for link in MERGED:
@@ -81,7 +81,7 @@ def write_layer(job):
     with open(tar_path, "rb") as data:
         while chunk := data.read(1 << 20):
             digest.update(chunk)
-    with open(path, "wb") as out:
+    with open(out_path, "xb") as out:
         subprocess.run([program("gzip"), "-1", "-n", "-c", tar_path], stdout=out, check=True)
     size = os.path.getsize(tar_path)
     os.unlink(tar_path)
