@@ -229,10 +229,7 @@ HttpResponse RegistryAuthenticator::send_to_realm(HttpRequest request, const Run
     }
     request.headers.set("Accept", "application/json");
     for (int redirects = 0;; ++redirects) {
-        // The registry chose the realm: it must not make us knock at doors inside our own network, unless it is inside
-        // itself.
-        request.public_address_only = request.url.host != registry_.host && !is_private_host(registry_.host);
-        HttpResponse response = context_.send(request, run);
+        HttpResponse response = send_where_allowed(request, run);
         const auto location = response.headers.find("Location");
         if (request.method != "GET" || !is_redirect(response.status) || !location || redirects == kMaxTokenRedirects) {
             return response;
@@ -244,6 +241,22 @@ HttpResponse RegistryAuthenticator::send_to_realm(HttpRequest request, const Run
         }
         request.url = next;
     }
+}
+
+/// The registry chose the realm: it must not make us knock at doors inside our own network, unless it is inside itself.
+/// Whether it is takes a look-up of its name, so that is asked only when it matters.
+HttpResponse RegistryAuthenticator::send_where_allowed(HttpRequest request, const Run& run) {
+    request.public_address_only = request.url.host != registry_.host;
+    try {
+        return context_.send(request, run);
+    } catch (const Error& error) {
+        const bool may_be_address = error.code() == ErrorCode::AccessDenied && request.public_address_only;
+        if (!may_be_address || !is_private_host(registry_.host)) {
+            throw;
+        }
+    }
+    request.public_address_only = false;
+    return context_.send(std::move(request), run);
 }
 
 TokenReply RegistryAuthenticator::read_reply(HttpResponse& response, const Run& run) {

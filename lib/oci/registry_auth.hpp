@@ -61,6 +61,7 @@ private:
     TokenReply ask_by_get(const Run& run);
     TokenReply ask_by_post(const Run& run);
     HttpResponse send_to_realm(HttpRequest request, const Run& run);
+    HttpResponse send_where_allowed(HttpRequest request, const Run& run);
     TokenReply read_reply(HttpResponse& response, const Run& run);
     void set_authorization(Secret value);
 

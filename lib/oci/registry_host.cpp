@@ -12,6 +12,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// A TLS server may wait in silence for the handshake instead of refusing plain http. The limit holds for the first try
+/// only: a plain registry that fetches from elsewhere may be slower, and is asked again without it.
+constexpr std::chrono::seconds kPlainProbeTimeout{5};
+
 std::vector<std::string> certificate_directories(const Environment& environment, const RegistryOptions& options) {
     if (!options.certs_directory.empty()) {
         return {options.certs_directory};
@@ -131,7 +135,11 @@ HttpResponse RegistryHost::find_scheme(const HttpRequest& request, const std::st
     const Scheme second = first_ == Scheme::Http ? Scheme::Https : Scheme::Http;
     std::string first_failure;
     try {
-        HttpResponse response = send_as(first_, request, path, run);
+        HttpRequest probe = request;
+        if (first_ == Scheme::Http && !probed_.exchange(true)) {
+            probe.response_timeout = kPlainProbeTimeout;
+        }
+        HttpResponse response = send_as(first_, std::move(probe), path, run);
         // TLS servers answer plain requests with 400: "Client sent an HTTP request to an HTTPS server".
         if (first_ == Scheme::Https || response.status != 400) {
             scheme_ = first_;

@@ -82,6 +82,7 @@ private:
     bool may_be_http_ = false;
     std::atomic<Scheme> scheme_{Scheme::Unknown};
     std::atomic<bool> answered_{false};
+    std::atomic<bool> probed_{false};
 };
 
 }  // namespace cooper::oci

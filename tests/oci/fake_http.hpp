@@ -23,7 +23,8 @@ struct SentRequest {
     Headers headers;
     std::string body;
     bool public_address_only = false;
-    std::shared_ptr<const TlsSettings> tls;
+    std::shared_ptr<const TlsSettings> tls{};
+    std::chrono::milliseconds response_timeout{0};
 
     [[nodiscard]] std::string header(std::string_view name) const { return headers.find(name).value_or(""); }
 };
@@ -49,8 +50,8 @@ public:
 
     HttpResponse send(const HttpRequest& request, const Run& run) override {
         run.check();
-        SentRequest sent{request.method, request.url.text(), request.headers, "", request.public_address_only,
-                         request.tls};
+        SentRequest sent{request.method, request.url.text(),      request.headers, "", request.public_address_only,
+                         request.tls,    request.response_timeout};
         if (request.body) {
             sent.body = read_all(*request.body->open(), 1'000'000, "request body");
         }

@@ -82,7 +82,7 @@ TEST_CASE("blob: a server that ignores Range is read from the start, and the kno
     const FakeRegistry registry;
     int cuts = 3;
     RegistryRig rig([&](const SentRequest& sent) {
-        FakeReply reply = registry.serve(SentRequest{sent.method, sent.url, {}, "", false, nullptr});
+        FakeReply reply = registry.serve(SentRequest{sent.method, sent.url, {}, "", false});
         if (cuts-- > 0) {
             reply.breaks_after = 500;  // the second and third break while skipping
         }
@@ -91,7 +91,7 @@ TEST_CASE("blob: a server that ignores Range is read from the start, and the kno
     CHECK(rig.read_layer(registry) == registry.layer);
     CHECK(rig.http.log().size() == 4);
     RegistryRig whole([&](const SentRequest& sent) {
-        return registry.serve(SentRequest{sent.method, sent.url, {}, "", false, nullptr});
+        return registry.serve(SentRequest{sent.method, sent.url, {}, "", false});
     });
     CHECK(whole.read_layer(registry, 777) == registry.layer.substr(777));
 }
@@ -110,7 +110,7 @@ TEST_CASE("blob: a first answer that breaks while skipping is tried again", "[un
     const FakeRegistry registry;
     int cuts = 2;
     RegistryRig rig([&](const SentRequest& sent) {
-        FakeReply reply = registry.serve(SentRequest{sent.method, sent.url, {}, "", false, nullptr});
+        FakeReply reply = registry.serve(SentRequest{sent.method, sent.url, {}, "", false});
         if (cuts-- > 0) {
             reply.breaks_after = 5;
         }

@@ -139,3 +139,20 @@ TEST_CASE("host: an authority given by option is trusted everywhere", "[unit][oc
     REQUIRE(rig.http.log().at(0).tls);
     CHECK(rig.http.log().at(0).tls->extra_ca_files == std::vector<std::string>{"/some/ca.pem"});
 }
+
+TEST_CASE("host: a TLS server that waits in silence costs seconds, a slow plain registry is waited for",
+          "[unit][oci]") {
+    const FakeRegistry registry;
+    RegistryRig rig([&](const SentRequest& sent) {
+        if (sent.url.starts_with("https:")) {
+            return no_answer("the server does not speak TLS");
+        }
+        return sent.response_timeout.count() > 0 ? no_answer("no answer in time") : registry.serve(sent);
+    });
+    rig.image("localhost:5000/acme/app:1");
+    const auto log = rig.http.log();
+    REQUIRE(log.size() == 4);
+    CHECK(log[0].response_timeout == std::chrono::seconds(5));
+    CHECK(log[1].url.starts_with("https:"));
+    CHECK(log[2].response_timeout.count() == 0);
+}

@@ -21,7 +21,7 @@ namespace fs = std::filesystem;
 namespace {
 
 ScriptedReply served(const FakeRegistry& registry, const ScriptedRequest& request) {
-    const FakeReply reply = registry.serve({request.method, request.target, request.headers, "", false, nullptr});
+    const FakeReply reply = registry.serve({request.method, request.target, request.headers, "", false});
     return {.status = reply.status, .headers = reply.headers, .body = reply.body};
 }
 

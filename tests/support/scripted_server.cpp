@@ -84,7 +84,6 @@ public:
         if (tls != nullptr) {
             ssl_ = SSL_new(tls);
             SSL_set_fd(ssl_, descriptor_);
-            step(POLLIN, [this] { return SSL_accept(ssl_); });
         }
     }
     Connection(const Connection&) = delete;
@@ -92,6 +91,12 @@ public:
     ~Connection() {
         SSL_free(ssl_);
         ::close(descriptor_);
+    }
+
+    void shake_hands() {
+        if (ssl_ != nullptr) {
+            step(POLLIN, [this] { return SSL_accept(ssl_); });
+        }
     }
 
     [[nodiscard]] std::string client_name() const {
@@ -282,6 +287,7 @@ void ScriptedServer::serve(int descriptor, std::size_t number) noexcept {
     pthread_sigmask(SIG_BLOCK, &broken_pipe, nullptr);
     try {
         Connection connection(descriptor, stop_read_, tls_ ? tls_->context : nullptr);
+        connection.shake_hands();
         while (serve_one(connection, number)) {
         }
         connection.finish();
