@@ -2,6 +2,7 @@
 #include "cooper/base/text.hpp"
 #include "cooper/build/edit.hpp"
 #include "cooper/oci/archive_writer.hpp"
+#include "cooper/oci/overlay_blobs.hpp"
 
 #include "archive_flags.hpp"
 #include "command.hpp"
@@ -136,8 +137,8 @@ public:
         if (!edit_.created) {
             edit_.created = epoch.value_or(TimePoint{});
         }
-        const oci::Image base = open_base(session, positionals[0]);
         const TempDirectory spool("cooper-append");
+        const oci::Image base = open_base(session, positionals[0], spool.path());
         const auto built = build_layers(session, base, layers, epoch, spool.path());
         const oci::Image image = build::append(base, built, edit_);
         const auto converted = oci::convert_layers(image, oci::LayerForm::Keep, spool.path(), session.run());
@@ -169,7 +170,8 @@ private:
         return as_usage("SOURCE_DATE_EPOCH", [&] { return parse_time(*text); });
     }
 
-    oci::Image open_base(Session& session, const std::string& text) const {
+    /// A registry's blobs are fetched once although they are read twice: for the base's tree and for the archive.
+    oci::Image open_base(Session& session, const std::string& text, const std::filesystem::path& spool) const {
         if (text == "scratch") {
             return build::scratch_image(platform_.value_or(oci::Platform::host()));
         }
@@ -177,7 +179,11 @@ private:
         if (!argument.names.empty()) {
             throw UsageError("append: the base has no use for =NAME:TAG", "--tag NAME:TAG");
         }
-        return open_image(session, argument, platform_).image;
+        oci::Image base = open_image(session, argument, platform_).image;
+        if (argument.reference) {
+            base.blobs = oci::kept_blobs(base.blobs, spool);
+        }
+        return base;
     }
 
     [[nodiscard]] std::vector<build::BuiltLayer> build_layers(Session& session, const oci::Image& base,

@@ -51,6 +51,7 @@ std::string read_login() {
 }  // namespace
 
 void ConnectionFlags::declare_registry(CommandLine& line) {
+    may_log_in = true;
     line.heading("Registry");
     line.value("--authfile", "FILE", "the only credentials file to ask; default: those of docker and podman", authfile);
     line.value("--creds", "USER:PASS", "log in with these (others can see them in ps: better --creds-stdin)", creds);
@@ -83,6 +84,9 @@ void ConnectionFlags::declare_network(CommandLine& line) {
 }
 
 Secret ConnectionFlags::registry_login(const Environment& environment) const {
+    if (!may_log_in) {
+        return {};
+    }
     if (creds_stdin && !creds.empty()) {
         throw UsageError("--creds and --creds-stdin exclude each other");
     }

@@ -18,6 +18,7 @@ struct ConnectionFlags {
     std::string authfile;
     std::string creds;
     bool creds_stdin = false;
+    bool may_log_in = false;  ///< the verb has these flags
     std::string cert_dir;
     // S3
     std::string endpoint_url;
@@ -35,7 +36,8 @@ struct ConnectionFlags {
     void declare_s3(CommandLine& line);
     void declare_network(CommandLine& line);
 
-    /// USER:PASSWORD from --creds, --creds-stdin or COOPER_CREDS, in this order; empty: none was given.
+    /// USER:PASSWORD from --creds, --creds-stdin or COOPER_CREDS, in this order; empty: none was given, or the verb
+    /// takes none.
     [[nodiscard]] Secret registry_login(const Environment& environment) const;
 };
 

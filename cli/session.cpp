@@ -21,6 +21,7 @@ oci::RegistryCredentials split_login(const Secret& login) {
 Session::Session(const OutputFlags& output, const ConnectionFlags& flags)
     : flags_(flags),
       verbose_(output.verbose),
+      login_(flags.registry_login(environment_)),
       display_(choose_progress_style(output.quiet, output.no_progress)),
       run_{.stop = interrupts_.token(), .progress = &display_} {}
 
@@ -39,9 +40,8 @@ HttpClient& Session::http() {
 
 oci::RegistryClient& Session::registry() {
     if (!registry_) {
-        const Secret login = flags_.registry_login(environment_);
-        registry_credentials_ = login.empty() ? oci::make_ecosystem_credentials(environment_, flags_.authfile)
-                                              : oci::make_fixed_credentials(split_login(login));
+        registry_credentials_ = login_.empty() ? oci::make_ecosystem_credentials(environment_, flags_.authfile)
+                                               : oci::make_fixed_credentials(split_login(login_));
         registry_ = std::make_unique<oci::RegistryClient>(http(), *registry_credentials_, environment_,
                                                           oci::RegistryOptions{.insecure = flags_.insecure,
                                                                                .ca_file = flags_.ca_file,

@@ -45,6 +45,7 @@ private:
     const ConnectionFlags& flags_;
     bool verbose_;
     Environment environment_ = Environment::process();
+    Secret login_;  // may wait for standard input, so before signals are taken
     Interrupts interrupts_;
     ProgressDisplay display_;
     Run run_;

@@ -105,6 +105,17 @@ class Signals(Registry):
         self.stop(signal.SIGHUP, expect=129)
         self.assertEqual([name for name in os.listdir(self.root) if "out" in name], [])
 
+    def test_the_second_ctrl_c_ends_at_once_whatever_hangs(self):
+        os.mkfifo(self.path("pipe"))  # opening it waits for a writer that never comes
+        process = self.cooper.start("presign", "s3://bucket/key", AWS_CONFIG_FILE=self.path("pipe"))
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.3)
+        self.assertEqual(process.poll(), None)
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(process.wait(10), 130)
+        process.communicate()
+
     def test_under_nohup_a_hangup_is_ignored(self):
         registry = self.registry(seconds_per_chunk=0.01)
         process = subprocess.Popen(["/bin/sh", "-c", "trap '' HUP; exec \"$@\"", "sh", self.cooper.path, "pull", registry.address + "/a/b:1",
@@ -175,7 +186,7 @@ class ExitCodes(case.TestCase):
         registry = case.FakeRegistry(self.image())
         self.addCleanup(registry.close)
         digest = next(name for name, blob in registry.blobs.items() if blob[:2] == b"\x1f\x8b")
-        registry.blobs[digest] = registry.blobs[digest][:-1] + b"\0"
+        registry.blobs[digest] = registry.blobs[digest][:-1] + bytes([registry.blobs[digest][-1] ^ 1])
         self.fails(4, "pull", registry.address + "/a/b:1", self.path("x.tar"), says=digest[7:19])
         self.assertFalse(os.path.exists(self.path("x.tar")))
 
