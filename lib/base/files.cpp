@@ -230,7 +230,8 @@ void AtomicFile::commit(IfExists if_exists) {
 }
 
 TempDirectory::TempDirectory(std::string_view prefix) {
-    const std::string base = Environment::process().get("TMPDIR").value_or("/tmp");
+    // Spooled layers are large, and /tmp is memory on many systems: the same choice as containers/image makes.
+    const std::string base = Environment::process().get("TMPDIR").value_or("/var/tmp");
     std::string name = base + "/" + std::string(prefix) + ".XXXXXX";
     if (mkdtemp(name.data()) == nullptr) {
         throw SystemError("cannot create a directory in " + base, errno);

@@ -67,7 +67,7 @@ private:
     bool committed_ = false;
 };
 
-/// A directory of our own (mode 0700) below $TMPDIR or /tmp, removed with all in it when it goes.
+/// A directory of our own (mode 0700) below $TMPDIR or /var/tmp, removed with all in it when it goes.
 class TempDirectory {
 public:
     explicit TempDirectory(std::string_view prefix = "cooper");
