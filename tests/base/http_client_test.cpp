@@ -50,8 +50,7 @@ TEST_CASE("http: nothing is added to the headers but host and user agent", "[uni
     request.headers.add("X-Mine", "1");
     request.headers.add("X-Empty", "");
     client->send(request, {});
-    const auto& fields = server.requests().at(0).headers.fields();
-    REQUIRE(fields.size() == 4);
+    REQUIRE(server.requests().at(0).headers.fields().size() == 4);
     REQUIRE(server.requests().at(0).headers.find("Host") == "127.0.0.1:" + std::to_string(server.port()));
     REQUIRE(server.requests().at(0).headers.find("User-Agent") == "tester/1");
     REQUIRE(server.requests().at(0).headers.find("X-Mine") == "1");
@@ -223,13 +222,14 @@ TEST_CASE("http: connections are kept, and those in use are not shared", "[unit]
 }
 
 TEST_CASE("http: an answer that was not read gives its connection back when all of it is here", "[unit][base]") {
-    ScriptedServer server([](const ScriptedRequest&) -> ScriptedReply { return {.status = 404, .size = 500}; });
+    ScriptedServer server(
+        [](const ScriptedRequest&) -> ScriptedReply { return {.status = 404, .body = std::string(500, 'x')}; });
     const auto client = client_with();
     for (int i = 0; i < 5; ++i) {
         const HttpResponse response = client->send(get(server.url()), {});
         REQUIRE(response.status == 404);
     }
-    REQUIRE(server.connections() <= 2);  // the body may come a moment later than its header
+    REQUIRE(server.connections() == 1);
 }
 
 TEST_CASE("http: a body left half read closes its connection and harms nothing", "[unit][base]") {

@@ -94,8 +94,19 @@ public:
     }
 
     void shake_hands() {
-        if (ssl_ != nullptr) {
+        if (ssl_ == nullptr) {
+            return;
+        }
+        try {
             step(POLLIN, [this] { return SSL_accept(ssl_); });
+        } catch (const Gone&) {
+            // Closing with something unread would be a reset, which can overtake the alert.
+            ::shutdown(descriptor_, SHUT_WR);
+            std::array<char, 1024> dropped{};
+            do {
+                wait(POLLIN);
+            } while (::recv(descriptor_, dropped.data(), dropped.size(), 0) > 0);
+            throw;
         }
     }
 
@@ -373,6 +384,12 @@ bool ScriptedServer::answer(Connection& connection, const ScriptedRequest& reque
     }
     const bool closes = reply.close || reply.until_close;
     head += closes ? "Connection: close\r\n\r\n" : "\r\n";
+    if (!bodiless && !reply.size && reply.body.size() <= kStep && !reply.chunked && !reply.cut_after &&
+        !reply.stall_after && reply.drip.count() == 0) {
+        connection.write(head + reply.body);  // in one packet, as servers do
+        body_bytes_sent_ += reply.body.size();
+        return !closes && !reply.declared_length;
+    }
     connection.write(head);
     const bool whole = bodiless || send_body(connection, reply);
     return whole && !closes && !reply.declared_length;

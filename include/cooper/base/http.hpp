@@ -77,7 +77,8 @@ struct TlsSettings {
 struct HttpRequest {
     std::string method = "GET";
     Url url;
-    Headers headers;                       ///< sent as given; nothing is added but Host, Content-Length and Connection
+    Headers headers;  ///< sent as given, less Content-Length, Transfer-Encoding, Connection and Expect, which follow from
+                      ///< the rest; nothing is added but those, Host and User-Agent when they are missing
     std::shared_ptr<const Ranged> body;    ///< null: none. Opened afresh for each send
     bool expect_continue = false;          ///< "Expect: 100-continue", given up after 1 s without an answer
     bool public_address_only = false;      ///< refuse to connect to private, loopback and link-local addresses (checked on
@@ -105,9 +106,12 @@ struct HttpResponse {
 };
 
 /// Sends requests. Safe from several threads at once. send() returns when the final status and headers are there (1xx are
-/// swallowed). Throws Error{Unavailable} when the server cannot be reached, TLS fails (the message says why), or the
-/// connection breaks before the headers; Cancelled on a stop request. If the server answers early and closes while the
-/// body is being sent, its answer is returned, not the broken pipe.
+/// swallowed). Throws Error{Unavailable} when the server cannot be reached, does not speak TLS, or the connection breaks
+/// before the headers; Error{AccessDenied} when its certificate is not trusted, it wants one of us, or its address is not
+/// public and should be (trying again would not help); Error{InvalidInput} for settings that cannot be used; Cancelled on
+/// a stop request. If the server answers early and closes while the body is being sent, its answer is returned, not the
+/// broken pipe. A kept connection that turns out to be closed is replaced by a new one without further notice, and a 417
+/// is answered by sending once more without Expect.
 class HttpClient {
 public:
     virtual ~HttpClient() = default;
