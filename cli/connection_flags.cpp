@@ -57,7 +57,7 @@ void ConnectionFlags::declare_registry(CommandLine& line) {
     line.value("--creds", "USER:PASS", "log in with these (others can see them in ps: better --creds-stdin)", creds);
     line.toggle("--creds-stdin", "read USER:PASS from standard input; the variable COOPER_CREDS works too",
                 creds_stdin);
-    line.value("--cert-dir", "DIR", "certificates (*.crt, *.cert, *.key); default: certs.d of docker and podman",
+    line.value("--cert-dir", "DIR", "instead of docker's and podman's certs.d: DIR/HOST[:PORT]/*.crt, *.cert, *.key",
                cert_dir);
 }
 
