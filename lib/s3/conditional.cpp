@@ -40,17 +40,18 @@ std::optional<WriteOutcome> try_write(Bucket& bucket, const std::string& key, co
     }
 }
 
-/// nullopt: an answer was lost, so nothing is proved.
+/// nullopt: an answer was lost or the store was too busy to compare, so nothing is proved.
 std::optional<ConditionalWrites> probe(Bucket& bucket, const std::string& key, const Run& run) {
     const auto first = try_write(bucket, key, WriteCondition::if_absent(), run);
     if (!first) {
         return ConditionalWrites::Unsupported;
     }
     const auto second = try_write(bucket, key, WriteCondition::if_absent(), run);
-    if (first == WriteOutcome::Ambiguous || second == WriteOutcome::Ambiguous) {
+    // Nobody else knows the key: a condition that fails at once is the 409 of a store under load, not a verdict.
+    if (first != WriteOutcome::Done || second == WriteOutcome::Ambiguous) {
         return std::nullopt;
     }
-    if (first != WriteOutcome::Done || second != WriteOutcome::ConditionFailed) {
+    if (second != WriteOutcome::ConditionFailed) {
         return ConditionalWrites::Unsupported;
     }
     const auto other = try_write(bucket, key, WriteCondition::if_match("\"00000000000000000000000000000000\""), run);
@@ -94,8 +95,8 @@ ConditionalWrites Bucket::conditional_writes(const Run& run) {
     }
     if (!state_->conditional_writes) {
         throw Error(ErrorCode::Unavailable, "finding out whether " + state_->store.name_of("") +
-                                                " has conditional writes: answers were lost " +
-                                                std::to_string(kRounds) + " times");
+                                                " has conditional writes: no clear answer in " +
+                                                std::to_string(kRounds) + " rounds");
     }
     return *state_->conditional_writes;
 }

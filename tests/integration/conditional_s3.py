@@ -44,6 +44,7 @@ class Faults:
         self.busy = {}       # kind -> how many times to answer 503 SlowDown
         self.conflict = {}   # kind -> probability of 409 ConditionalRequestConflict
         self.error_in_200 = {}  # kind -> how many times to answer 200 with an error document
+        self.spared = ()  # keys that begin with one of these never conflict and lose no reply
         self.lock = threading.Lock()
 
     def take(self, counts, kind):
@@ -53,9 +54,9 @@ class Faults:
                 return True
             return False
 
-    def happens(self, probabilities, kind):
+    def happens(self, probabilities, kind, key):
         with self.lock:
-            return self.random.random() < probabilities.get(kind, 0)
+            return not key.startswith(self.spared) and self.random.random() < probabilities.get(kind, 0)
 
 
 class StoredObject:
@@ -185,12 +186,12 @@ class Handler(BaseHTTPRequestHandler):
                 return self.reply(200, error_document("InternalError", "one in a 200"))
             if bucket not in self.store.buckets:
                 raise Refused(404, "NoSuchBucket")
-            if faults.happens(faults.conflict, kind) and (self.headers.get("If-Match") or self.headers.get("If-None-Match")):
+            if faults.happens(faults.conflict, kind, key) and (self.headers.get("If-Match") or self.headers.get("If-None-Match")):
                 raise Refused(409, "ConditionalRequestConflict")
             answer = action(self.store.buckets[bucket], key, fields, body)
         except Refused as refusal:
             return self.reply(refusal.status, error_document(refusal.code, refusal.message))
-        if faults.happens(faults.lost, kind):
+        if faults.happens(faults.lost, kind, key):
             self.close_connection = True
             return None
         return self.reply(*answer)

@@ -232,7 +232,7 @@ class Tls(PullCase):
     def test_the_authority_comes_from_flag_environment_or_certs_d(self):
         certs = self.workspace.directory("certs.d")
         with open(self.authority.certificate, "rb") as ca:
-            self.workspace.file("certs.d/ca.crt", ca.read())
+            self.workspace.file("certs.d/%s/ca.crt" % self.registry.address, ca.read())
         out = self.path("out.tar")
         self.cooper("pull", self.source, out, "--ca-file", self.authority.certificate)
         self.check_tarball(out)
