@@ -60,6 +60,7 @@ struct Store::Attempt {
     std::optional<std::chrono::milliseconds> retry_after;
     Credentials credentials;
     std::string region;
+    std::int64_t clock_offset = 0;
 };
 
 /// What was already tried for one call: each remedy once.
@@ -166,7 +167,9 @@ Store::Attempt Store::try_once(const Call& call, ChecksumForm form, const std::s
     Attempt attempt;
     attempt.credentials = credentials_.get(run);
     attempt.region = region();
-    const HttpRequest request = signed_request(call, form, payload_hash, attempt.credentials, attempt.region, now(run));
+    attempt.clock_offset = clock_offset_;
+    const TimePoint time = run.clock->now_seconds() + std::chrono::seconds(attempt.clock_offset);
+    const HttpRequest request = signed_request(call, form, payload_hash, attempt.credentials, attempt.region, time);
     const Congestion::Ticket ticket = congestion_.enter(run);
     try {
         HttpResponse response = http_.send(request, run);
@@ -269,7 +272,8 @@ bool Store::cure(const Call& call, const Attempt& attempt, Cures& cures, const R
     if (is_misdirected(failure)) {
         return !std::exchange(cures.region, true) && find_region(attempt, run);
     }
-    const bool off = failure.server_time && std::chrono::abs(*failure.server_time - now(run)) > kSurelySkewed;
+    const TimePoint sent_at = run.clock->now_seconds() + std::chrono::seconds(attempt.clock_offset);
+    const bool off = failure.server_time && std::chrono::abs(*failure.server_time - sent_at) > kSurelySkewed;
     if (is_skewed(failure) || (bare_head && failure.status == 403 && off)) {
         return !std::exchange(cures.clock, true) && learn_clock(attempt, run);
     }
@@ -324,11 +328,10 @@ bool Store::learn_clock(const Attempt& attempt, const Run& run) {
         return false;
     }
     const std::int64_t offset = (*attempt.failure->server_time - run.clock->now_seconds()).count();
-    const std::int64_t before = clock_offset_.exchange(offset);
-    if (std::abs(offset - before) < kClockTolerance) {
-        return false;
+    if (std::abs(offset - attempt.clock_offset) < kClockTolerance) {
+        return false;  // it was sent by the store's own time: that is not what ails it
     }
-    if (before == 0) {
+    if (clock_offset_.exchange(offset) == 0) {
         run.progress->notice(NoticeLevel::Warning,
                              "this machine's clock is " + format_duration(std::chrono::seconds(std::abs(offset))) +
                                  (offset > 0 ? " behind" : " ahead of") + " the store's; going by the store's");

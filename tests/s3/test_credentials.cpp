@@ -1,103 +1,17 @@
 #include "cooper/base/files.hpp"
 #include "cooper/base/text.hpp"
 
+#include "s3/credentials_place.hpp"
 #include "s3/legacy_hash.hpp"
 #include "s3/scene.hpp"
 
 #include <catch2/catch.hpp>
-
-#include <atomic>
-#include <condition_variable>
-#include <deque>
-#include <functional>
-#include <thread>
 
 using namespace cooper;               // NOLINT(google-build-using-namespace)
 using namespace cooper::s3;           // NOLINT(google-build-using-namespace)
 using namespace cooper::s3::testing;  // NOLINT(google-build-using-namespace)
 
 namespace {
-
-using Variables = std::map<std::string, std::string, std::less<>>;
-
-/// The services that hand out credentials: answers by "METHOD URL" prefix, and keeps what was asked.
-class Services final : public HttpClient {
-public:
-    struct Asked {
-        std::string line;
-        HttpRequest request;
-        std::string body;
-    };
-
-    void answer(const std::string& prefix, int status, const std::string& body) { answers_[prefix] = {status, body}; }
-
-    HttpResponse send(const HttpRequest& request, const Run& /*run*/) override {
-        const std::string line = request.method + " " + request.url.text();
-        const std::scoped_lock lock(mutex_);
-        asked_.push_back({line, request, request.body ? read_all(*request.body->open(), 100'000, "it") : ""});
-        for (auto at = answers_.rbegin(); at != answers_.rend(); ++at) {  // the longest prefix first
-            if (line.starts_with(at->first)) {
-                HttpResponse response;
-                response.status = at->second.first;
-                response.body = MemoryRanged(at->second.second).open();
-                return response;
-            }
-        }
-        throw Error(ErrorCode::Unavailable, request.url.redacted() + ": no route to host");
-    }
-
-    [[nodiscard]] std::vector<Asked> asked() const {
-        const std::scoped_lock lock(mutex_);
-        return asked_;
-    }
-    [[nodiscard]] std::size_t count(const std::string& prefix) const {
-        const auto all = asked();
-        return static_cast<std::size_t>(
-            std::count_if(all.begin(), all.end(), [&](const Asked& one) { return one.line.starts_with(prefix); }));
-    }
-
-private:
-    mutable std::mutex mutex_;
-    std::map<std::string, std::pair<int, std::string>> answers_;
-    std::vector<Asked> asked_;
-};
-
-/// A home of its own with AWS files, a clock, and services.
-struct Place {
-    void config(const std::string& text) { write_file(home.path() / ".aws/config", text); }
-    void credentials(const std::string& text) { write_file(home.path() / ".aws/credentials", text); }
-
-    Place() { std::filesystem::create_directories(home.path() / ".aws/sso/cache"); }
-
-    std::unique_ptr<CredentialsProvider> chain(Variables variables = {}, CredentialsOptions options = {}) {
-        variables.try_emplace("HOME", home.path().string());
-        variables.try_emplace("PATH", "/usr/bin:/bin");
-        variables.try_emplace("AWS_EC2_METADATA_DISABLED", "true");
-        return make_credentials_chain(services, Environment(std::move(variables)), std::move(options));
-    }
-    [[nodiscard]] std::string time(std::chrono::seconds from_now) const {
-        return format_rfc3339(clock.now_seconds() + from_now);
-    }
-
-    TempDirectory home;
-    FakeClock clock;
-    Notices notices;
-    Run run{{}, &clock, &notices};
-    Services services;
-};
-
-std::string sts_answer(const std::string& action, const std::string& id, const std::string& expiration) {
-    return "<" + action + "Response xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><" + action +
-           "Result><Credentials><AccessKeyId>" + id +
-           "</AccessKeyId><SecretAccessKey>role-secret</SecretAccessKey><SessionToken>role/token+=</"
-           "SessionToken><Expiration>" +
-           expiration + "</Expiration></Credentials></" + action + "Result></" + action + "Response>";
-}
-
-std::string session_json(const std::string& id, const std::string& expiration) {
-    return R"({"Code":"Success","AccessKeyId":")" + id + R"(","SecretAccessKey":"s","Token":"t","Expiration":")" +
-           expiration + "\"}";
-}
 
 constexpr const char* kSts = "POST https://sts.";
 
@@ -419,113 +333,4 @@ TEST_CASE("credentials: ended keys of an instance whose metadata is down are kep
     place.clock.advance(std::chrono::minutes(10));
     place.services.answer(keys, 200, session_json("NEW", place.time(std::chrono::hours(6))));
     CHECK(chain->get(place.run).access_key_id == "NEW");
-}
-
-namespace {
-
-/// A container that hands out numbered sessions of an hour.
-struct Numbered {
-    Place place;
-    int number = 0;
-    std::unique_ptr<CredentialsProvider> chain;
-
-    Numbered() {
-        next();
-        chain = place.chain({{"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/c"}});
-    }
-    void next() {
-        place.services.answer("GET http://169.254.170.2/c", 200,
-                              session_json("S" + std::to_string(++number), place.time(std::chrono::hours(1))));
-    }
-    void advance(std::chrono::minutes by) {
-        place.clock.advance(by);
-        next();
-    }
-    std::string get() { return chain->get(place.run).access_key_id; }
-};
-
-}  // namespace
-
-TEST_CASE("refresh: not before it is near, then in time", "[unit][s3]") {
-    Numbered sessions;
-    CHECK(sessions.get() == "S1");
-    sessions.advance(std::chrono::minutes(44));
-    CHECK(sessions.get() == "S1");
-    sessions.advance(std::chrono::minutes(2));
-    CHECK(sessions.get() == "S3");
-    CHECK(sessions.get() == "S3");
-    CHECK(sessions.place.services.asked().size() == 2);
-}
-
-TEST_CASE("refresh: one that fails is no error while the session lasts, and is one afterwards", "[unit][s3]") {
-    Numbered sessions;
-    CHECK(sessions.get() == "S1");
-    sessions.place.clock.advance(std::chrono::minutes(55));
-    sessions.place.services.answer("GET http://169.254.170.2/c", 404, "");
-    CHECK(sessions.get() == "S1");
-    CHECK(sessions.place.notices.all().size() == 1);
-    const std::size_t asked = sessions.place.services.asked().size();
-    CHECK(sessions.get() == "S1");
-    CHECK(sessions.place.services.asked().size() == asked);
-    sessions.place.clock.advance(std::chrono::minutes(6));
-    CHECK(error_of([&] { (void)sessions.get(); }).starts_with("access-denied"));
-}
-
-TEST_CASE("refresh: after an invalidation the session is fetched anew", "[unit][s3]") {
-    Numbered sessions;
-    CHECK(sessions.get() == "S1");
-    sessions.next();
-    sessions.chain->invalidate();
-    CHECK(sessions.get() == "S2");
-}
-
-TEST_CASE("refresh: one thread asks while the others go on with what they have", "[unit][s3]") {
-    class Slow final : public HttpClient {
-    public:
-        HttpResponse send(const HttpRequest& /*request*/, const Run& run) override {
-            std::unique_lock lock(mutex_);
-            ++asked_;
-            changed_.notify_all();
-            changed_.wait(lock, [this] { return open_; });
-            HttpResponse response;
-            response.status = 200;
-            response.body = MemoryRanged(session_json("S" + std::to_string(asked_),
-                                                      format_rfc3339(run.clock->now_seconds() + std::chrono::hours(1))))
-                                .open();
-            return response;
-        }
-        void set_open(bool open) {
-            const std::scoped_lock lock(mutex_);
-            open_ = open;
-            changed_.notify_all();
-        }
-        void wait_for(int count) {
-            std::unique_lock lock(mutex_);
-            changed_.wait(lock, [&] { return asked_ >= count; });
-        }
-        int asked() {
-            const std::scoped_lock lock(mutex_);
-            return asked_;
-        }
-
-    private:
-        std::mutex mutex_;
-        std::condition_variable changed_;
-        bool open_ = true;
-        int asked_ = 0;
-    };
-    Slow service;
-    Place place;
-    const auto chain = make_credentials_chain(
-        service, Environment({{"HOME", place.home.path().string()}, {"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/c"}}));
-    CHECK(chain->get(place.run).access_key_id == "S1");
-    place.clock.advance(std::chrono::minutes(46));
-    service.set_open(false);
-    std::jthread refreshing([&] { CHECK_NOTHROW(chain->get(place.run)); });
-    service.wait_for(2);
-    CHECK(chain->get(place.run).access_key_id == "S1");  // would hang here if it waited
-    service.set_open(true);
-    refreshing.join();
-    CHECK(chain->get(place.run).access_key_id == "S2");
-    CHECK(service.asked() == 2);
 }

@@ -3,11 +3,14 @@
 #include "cooper/base/error.hpp"
 #include "cooper/base/text.hpp"
 
+#include "support/fake_s3_answers.hpp"
 #include "support/fake_s3_auth.hpp"
 
 #include <algorithm>
 
 namespace cooper::testing {
+
+using namespace s3_answers;  // NOLINT(google-build-using-namespace)
 
 namespace {
 
@@ -15,65 +18,7 @@ using s3_auth::Claim;
 using Answer = FakeS3::Answer;
 using Request = FakeS3::Request;
 
-constexpr std::string_view kNamespace = "xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"";
 constexpr std::chrono::minutes kAllowedSkew{15};
-
-std::string escaped(std::string_view text) {
-    std::string result;
-    for (const char c : text) {
-        result += c == '&' ? "&amp;" : c == '<' ? "&lt;" : c == '"' ? "&quot;" : std::string(1, c);
-    }
-    return result;
-}
-
-Answer error(int status, const std::string& code, const std::string& message = "of the fake store",
-             const std::string& more = "") {
-    return {.status = status,
-            .headers = {{"content-type", "application/xml"}, {"x-amz-request-id", "FAKE0REQUEST"}},
-            .body = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>" + code + "</Code><Message>" + message +
-                    "</Message>" + more + "<RequestId>FAKE0REQUEST</RequestId></Error>"};
-}
-
-Answer document(const std::string& root, const std::string& inner) {
-    return {.status = 200,
-            .headers = {{"content-type", "application/xml"}},
-            .body = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<" + root + " " + std::string(kNamespace) + ">" +
-                    inner + "</" + root + ">"};
-}
-
-std::string element(const std::string& name, std::string_view text) {
-    return "<" + name + ">" + escaped(text) + "</" + name + ">";
-}
-
-std::string header(const Request& request, const std::string& name) {
-    const auto at = request.headers.find(name);
-    return at == request.headers.end() ? "" : at->second;
-}
-
-std::string value(const std::map<std::string, std::string>& map, const std::string& name) {
-    const auto at = map.find(name);
-    return at == map.end() ? "" : at->second;
-}
-
-std::string bare(std::string text) {
-    text.erase(std::remove(text.begin(), text.end(), '"'), text.end());
-    return text;
-}
-
-std::string quoted_md5(const std::string& content) {
-    return "\"" + to_hex(as_bytes(s3_auth::md5_raw(content))) + "\"";
-}
-
-std::map<std::string, std::string> kept_headers(const Request& request) {
-    std::map<std::string, std::string> kept;
-    for (const auto& [name, text] : request.headers) {
-        if (name.starts_with("x-amz-meta-") || name == "content-type" || name == "content-disposition" ||
-            name == "cache-control") {
-            kept[name] = text;
-        }
-    }
-    return kept;
-}
 
 std::string operation_of(const Request& request, bool has_key, const std::map<std::string, std::string>& query) {
     const auto has = [&query](const char* name) { return query.contains(name); };
@@ -111,21 +56,6 @@ std::string http_date(TimePoint time) {
     const std::string iso = format_rfc3339(time);
     return std::string(kDays[std::chrono::weekday(day).c_encoding()]) + ", " + iso.substr(8, 2) + " " +
            kMonths[static_cast<unsigned>(date.month()) - 1] + " " + iso.substr(0, 4) + " " + iso.substr(11, 8) + " GMT";
-}
-
-/// All texts of <name> in order; the fake reads only what the client writes.
-std::vector<std::string> texts_of(const std::string& xml, const std::string& name) {
-    std::vector<std::string> found;
-    const std::string open = "<" + name + ">";
-    for (std::size_t at = xml.find(open); at != std::string::npos; at = xml.find(open, at)) {
-        at += open.size();
-        std::string text = xml.substr(at, xml.find("</" + name + ">", at) - at);
-        for (std::size_t quote = text.find("&quot;"); quote != std::string::npos; quote = text.find("&quot;")) {
-            text.replace(quote, 6, "\"");
-        }
-        found.push_back(text);
-    }
-    return found;
 }
 
 Answer fault_answer(S3Fault fault) {
@@ -498,202 +428,6 @@ FakeS3::Answer FakeS3::list_objects(const Query& query) const {
     inner += truncated ? element("NextContinuationToken", "token:" + last) : "";
     const bool says = !options_.never_encodes && !options_.encodes_silently && value(query, "encoding-type") == "url";
     return document("ListBucketResult", inner + (says ? element("EncodingType", "url") : ""));
-}
-
-FakeS3::Answer FakeS3::list_uploads(const Query& query) const {
-    std::map<std::pair<std::string, std::string>, const Upload*> sorted;
-    for (const auto& [id, upload] : uploads_) {
-        sorted[{upload.key, id}] = &upload;
-    }
-    const std::pair<std::string, std::string> marker{value(query, "key-marker"), value(query, "upload-id-marker")};
-    std::string inner;
-    std::pair<std::string, std::string> last;
-    std::size_t count = 0;
-    bool truncated = false;
-    for (const auto& [place, upload] : sorted) {
-        if (!place.first.starts_with(value(query, "prefix")) || (!marker.first.empty() && place <= marker)) {
-            continue;
-        }
-        if (count++ == options_.page) {
-            truncated = true;
-            break;
-        }
-        inner += "<Upload>" + element("Key", listed_key(place.first, query)) + element("UploadId", place.second) +
-                 element("Initiated", format_rfc3339(now())) + "</Upload>";
-        last = place;
-    }
-    inner += element("IsTruncated", truncated ? "true" : "false");
-    inner += truncated
-                 ? element("NextKeyMarker", listed_key(last.first, query)) + element("NextUploadIdMarker", last.second)
-                 : "";
-    const bool says = !options_.never_encodes && !options_.encodes_silently && value(query, "encoding-type") == "url";
-    return document("ListMultipartUploadsResult", inner + (says ? element("EncodingType", "url") : ""));
-}
-
-FakeS3::Answer FakeS3::list_parts(const std::string& upload_id) const {
-    std::string inner = element("IsTruncated", "false");
-    for (const auto& [number, part] : uploads_.at(upload_id).parts) {
-        inner += "<Part>" + element("PartNumber", std::to_string(number)) + element("ETag", part.etag) +
-                 element("Size", std::to_string(part.content.size())) + "</Part>";
-    }
-    return document("ListPartsResult", inner);
-}
-
-FakeS3::Answer FakeS3::create_upload(const Request& request, const std::string& key) {
-    if (auto refused = check_integrity(request)) {
-        return std::move(*refused);
-    }
-    const std::string id = "upload/" + std::to_string(next_upload_++) + "+=";
-    uploads_[id] = {key, kept_headers(request), {}, header(request, "x-amz-checksum-algorithm")};
-    return document("InitiateMultipartUploadResult", element("Key", key) + element("UploadId", id));
-}
-
-FakeS3::Answer FakeS3::upload_part(const Request& request, const Query& query) {
-    if (auto refused = check_integrity(request)) {
-        return std::move(*refused);
-    }
-    const auto number = parse_uint(value(query, "partNumber"));
-    if (!number || *number < 1 || *number > 10'000) {
-        return error(400, "InvalidArgument", "Part number must be an integer between 1 and 10000, inclusive");
-    }
-    const std::string etag = quoted_md5(request.body);
-    uploads_.at(value(query, "uploadId")).parts[static_cast<unsigned>(*number)] = {request.body, etag,
-                                                                                   s3_auth::crc64nvme(request.body)};
-    Answer answer{.status = 200, .headers = {{"etag", etag}}, .body = ""};
-    if (const std::string crc = header(request, "x-amz-checksum-crc64nvme");
-        !crc.empty() && !options_.ignores_checksums) {
-        answer.headers.emplace_back("x-amz-checksum-crc64nvme", crc);
-    }
-    return answer;
-}
-
-FakeS3::Answer FakeS3::copy_part(const Request& request, const Query& query) {
-    std::string source = percent_decode(header(request, "x-amz-copy-source"));
-    source.erase(0, source.starts_with('/') ? 1 : 0);
-    const auto at = objects_.find(source.substr(source.find('/') + 1));
-    if (!source.starts_with(options_.bucket + "/") || at == objects_.end()) {
-        return error(404, "NoSuchKey");
-    }
-    const std::string match = header(request, "x-amz-copy-source-if-match");
-    if (!match.empty() && (match != at->second.etag || options_.fails_guarded_copies)) {
-        return error(412, "PreconditionFailed");
-    }
-    const std::string range = header(request, "x-amz-copy-source-range").substr(6);
-    const std::size_t first = std::stoul(range);
-    const std::size_t last = std::stoul(range.substr(range.find('-') + 1));
-    if (last >= at->second.content.size() || first > last) {
-        return error(416, "InvalidRange");
-    }
-    const std::string content = at->second.content.substr(first, last - first + 1);
-    const std::uint64_t crc = s3_auth::crc64nvme(content);
-    Upload& upload = uploads_.at(value(query, "uploadId"));
-    upload.parts[static_cast<unsigned>(std::stoul(value(query, "partNumber")))] = {content, quoted_md5(content), crc};
-    const std::string sum =
-        upload.checksum_algorithm.empty() ? "" : element("ChecksumCRC64NVME", s3_auth::crc64_text(crc));
-    return document("CopyPartResult", element("ETag", quoted_md5(content)) + sum);
-}
-
-FakeS3::Answer FakeS3::complete_upload(const Request& request, const std::string& key, const std::string& upload_id) {
-    const auto at = uploads_.find(upload_id);
-    if (at == uploads_.end()) {
-        return error(404, "NoSuchUpload", "The specified upload does not exist.");
-    }
-    if (auto refused = check_condition(request, key)) {
-        return std::move(*refused);
-    }
-    if (options_.ignores_checksums && request.body.find("<Checksum") != std::string::npos) {
-        return error(400, "MalformedXML");
-    }
-    const auto numbers = texts_of(request.body, "PartNumber");
-    const auto etags = texts_of(request.body, "ETag");
-    std::string content;
-    std::string sums;
-    for (std::size_t i = 0; i < numbers.size(); ++i) {
-        const auto part = at->second.parts.find(static_cast<unsigned>(std::stoul(numbers[i])));
-        if (part == at->second.parts.end() || i >= etags.size() || bare(part->second.etag) != bare(etags[i])) {
-            return error(400, "InvalidPart");
-        }
-        if (i + 1 < numbers.size() && part->second.content.size() < options_.min_part) {
-            return error(400, "EntityTooSmall");
-        }
-        content += part->second.content;
-        sums += s3_auth::md5_raw(part->second.content);
-    }
-    const std::string crc = s3_auth::crc64_text(s3_auth::crc64nvme(content));
-    const std::string told = header(request, "x-amz-checksum-crc64nvme");
-    if (!told.empty() && told != crc) {
-        return error(400, "BadDigest");
-    }
-    const std::string etag =
-        "\"" + to_hex(as_bytes(s3_auth::md5_raw(sums))) + "-" + std::to_string(numbers.size()) + "\"";
-    const bool with_sum = !at->second.checksum_algorithm.empty();
-    objects_[key] = {std::move(content), etag, at->second.headers};
-    uploads_.erase(at);
-    return document("CompleteMultipartUploadResult", element("Location", "http://nowhere") + element("Key", key) +
-                                                         element("ETag", etag) +
-                                                         (with_sum ? element("ChecksumCRC64NVME", crc) : ""));
-}
-
-namespace {
-
-/// Gives the first half of a text, then breaks as a reset connection does.
-class BrokenSource final : public Source {
-public:
-    explicit BrokenSource(const std::string& text)
-        : text_(text.substr(0, text.size() / 2)), half_(std::string_view(text_)) {}
-    std::size_t read(MutableBytes into) override {
-        const std::size_t count = half_.read(into);
-        if (count == 0) {
-            throw Error(ErrorCode::Unavailable, "the connection was reset");
-        }
-        return count;
-    }
-
-private:
-    std::string text_;
-    MemorySource half_;
-};
-
-class FakeS3Client final : public HttpClient {
-public:
-    explicit FakeS3Client(FakeS3& store) : store_(store) {}
-
-    HttpResponse send(const HttpRequest& request, const Run& run) override {
-        run.check();
-        FakeS3::Request wire{
-            request.method, request.url.path, request.url.query, {{"host", request.url.authority()}}, ""};
-        for (const auto& [name, text] : request.headers.fields()) {
-            std::string& joined = wire.headers[to_lower(name)];
-            joined += (joined.empty() ? "" : ",") + text;
-        }
-        if (request.body) {
-            wire.body = read_all(*request.body->open(), 1U << 30, "a request's body");
-        }
-        FakeS3::Answer answer = store_.handle(wire);
-        if (answer.none) {
-            throw Error(ErrorCode::Unavailable, request.url.redacted() + ": the connection was reset");
-        }
-        HttpResponse response;
-        response.status = answer.status;
-        for (auto& [name, text] : answer.headers) {
-            response.headers.add(name, text);
-        }
-        if (answer.cut) {
-            response.body = std::make_unique<BrokenSource>(answer.body);
-        } else {
-            response.body = MemoryRanged(std::move(answer.body)).open();
-        }
-        return response;
-    }
-
-private:
-    FakeS3& store_;
-};
-
-}  // namespace
-
-std::unique_ptr<HttpClient> make_fake_s3_client(FakeS3& store) {
-    return std::make_unique<FakeS3Client>(store);
 }
 
 }  // namespace cooper::testing
