@@ -302,7 +302,7 @@ std::size_t HttpExchange::take_body(Bytes chunk) {
         return CURL_WRITEFUNC_PAUSE;  // libcurl keeps the chunk
     }
     const Bytes direct = chunk.first(std::min(chunk.size(), wanted));
-    std::memcpy(target_.data() + target_filled_, direct.data(), direct.size());
+    std::copy(direct.begin(), direct.end(), target_.begin() + static_cast<std::ptrdiff_t>(target_filled_));
     target_filled_ += direct.size();
     spill_.put(chunk.subspan(direct.size()));
     received_ += chunk.size();

@@ -73,18 +73,22 @@ std::string read_directory(const std::string& directory) {
     return bundle;
 }
 
-/// OpenSSL takes several directories, divided by colons.
+/// OpenSSL takes several directories, divided by colons. As there, one that is missing counts as empty, but not all.
 void add_directories(TrustedAuthorities& trusted, const std::string& directories) {
     for (const std::string_view part : split(directories, ':')) {
         const std::string directory(part);
-        if (directory.empty()) {
+        if (!fs::is_directory(directory)) {
             continue;
         }
         if (has_hashed_names(directory)) {
             trusted.directory += (trusted.directory.empty() ? "" : ":") + directory;
-        } else {
-            append_pem(trusted.bundle, read_directory(directory));
+        } else if (const std::string bundle = read_directory(directory); !bundle.empty()) {
+            append_pem(trusted.bundle, bundle);
         }
+    }
+    if (trusted.file.empty() && trusted.directory.empty() && trusted.bundle.empty()) {
+        throw Error(ErrorCode::InvalidInput, "no trusted certificates in " + directories)
+            .advise("check SSL_CERT_DIR: it names directories of PEM files, divided by colons");
     }
 }
 

@@ -2,6 +2,7 @@
 #include "cooper/base/files.hpp"
 
 #include "base/http_support.hpp"
+#include "base/http_trust.hpp"
 #include "support/scripted_server.hpp"
 #include "support/test_certificates.hpp"
 
@@ -65,6 +66,7 @@ TEST_CASE("tls: authorities from SSL_CERT_FILE, SSL_CERT_DIR and the settings ar
     const TestAuthority authority;
     ScriptedServer server(ok, with(authority.issue()));
     Files files;
+    Files hashed;
     const std::string pem = files.add("ca.crt", authority.pem());
     std::map<std::string, std::string, std::less<>> variables;
     TlsSettings settings;
@@ -73,6 +75,10 @@ TEST_CASE("tls: authorities from SSL_CERT_FILE, SSL_CERT_DIR and the settings ar
     }
     SECTION("SSL_CERT_DIR without hashed names") {
         variables["SSL_CERT_DIR"] = files.path();
+    }
+    SECTION("SSL_CERT_DIR with hashed names, in a list") {
+        variables["SSL_CERT_DIR"] = "/nowhere:" + hashed.path();
+        hashed.add(authority.hashed_name(), authority.pem());
     }
     SECTION("ca_file instead of a wrong SSL_CERT_FILE") {
         variables["SSL_CERT_FILE"] = "/nowhere.pem";
@@ -95,6 +101,17 @@ TEST_CASE("tls: authorities from SSL_CERT_FILE, SSL_CERT_DIR and the settings ar
     const auto client = client_with(variables);
     HttpResponse response = client->send(get_trusting(server.url(), settings), {});
     REQUIRE(body_of(response) == "fine");
+}
+
+TEST_CASE("tls: the system's authorities are looked up by hash where they can be, and in the bundle after that",
+          "[unit][base]") {
+    HttpTrust trust(CurlLibrary::get(), Environment({}));
+    const auto by_hash = trust.of({}, TrustStore::ByHash);
+    const auto bundle = trust.of({}, TrustStore::Bundle);
+    REQUIRE(trust.of({}, TrustStore::ByHash) == by_hash);
+    REQUIRE_FALSE(bundle->has_fallback);
+    REQUIRE_FALSE((bundle->file.empty() && bundle->directory.empty()));
+    REQUIRE(by_hash->has_fallback == (by_hash->file.empty() && !bundle->file.empty()));
 }
 
 TEST_CASE("tls: what replaces the default replaces it", "[unit][base]") {
@@ -183,6 +200,9 @@ TEST_CASE("tls: files that cannot be read or hold no certificate are named", "[u
     std::string named;
     SECTION("a missing bundle") {
         named = settings.ca_file = files.path() + "/missing.pem";
+    }
+    SECTION("a missing directory") {
+        named = settings.ca_directory = files.path() + "/missing";
     }
     SECTION("an extra file that is no PEM") {
         named = files.add("extra.crt", "\x30\x82 binary");

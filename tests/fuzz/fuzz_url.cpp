@@ -18,7 +18,7 @@ void check_url(const Url& url) {
     check(url.authority().find_first_of("@/?#\\") == std::string::npos, "the authority is a host and a port");
     check(text.find_first_of(std::string_view(" \r\n\0", 4)) == std::string::npos, "the text is one word");
     check(url.path.starts_with('/'), "the path begins with a slash");
-    check(url.query.empty() || url.redacted().find("?" + url.query) == std::string::npos, "the query is hidden");
+    check(url.query.empty() || url.redacted().ends_with("?\xe2\x80\xa6"), "the query is hidden");
 }
 
 }  // namespace

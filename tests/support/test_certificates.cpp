@@ -5,7 +5,9 @@
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
+#include <array>
 #include <atomic>
+#include <cstdio>
 #include <stdexcept>
 
 namespace cooper::testing {
@@ -84,6 +86,12 @@ TestAuthority::~TestAuthority() = default;
 
 std::string TestAuthority::pem() const {
     return pem_of(state_->certificate.get());
+}
+
+std::string TestAuthority::hashed_name() const {
+    std::array<char, 16> name{};
+    std::snprintf(name.data(), name.size(), "%08lx.0", X509_subject_name_hash(state_->certificate.get()));
+    return name.data();
 }
 
 TestCertificate TestAuthority::issue(const TestCertificateOptions& options) const {

@@ -27,6 +27,8 @@ public:
     TestAuthority& operator=(const TestAuthority&) = delete;
 
     [[nodiscard]] std::string pem() const;
+    /// "1a2b3c4d.0", the file name by which OpenSSL finds it in a directory.
+    [[nodiscard]] std::string hashed_name() const;
     [[nodiscard]] TestCertificate issue(const TestCertificateOptions& options = {}) const;
 
 private:
