@@ -1,9 +1,9 @@
 #include "cooper/build/layer.hpp"
 
 #include "cooper/base/digest.hpp"
-#include "cooper/base/files.hpp"
 #include "cooper/base/text.hpp"
 
+#include "base/hashed_file.hpp"
 #include "build/placement.hpp"
 #include "build/read_ahead.hpp"
 #include "build/source_tree.hpp"
@@ -16,38 +16,14 @@ namespace cooper::build {
 
 namespace {
 
-/// A file in the spool, hashed as it is written.
-class BlobFile final : public Sink {
-public:
-    explicit BlobFile(std::filesystem::path path) : path_(std::move(path)), file_(path_) {}
-
-    void write(Bytes chunk) override {
-        hasher_.update(chunk);
-        file_.write(chunk);
-        size_ += chunk.size();
+/// Gives a spooled layer the name that its digest makes, so that layers in one spool cannot meet.
+std::filesystem::path rename_to_digest(const std::filesystem::path& path, const Digest& digest) {
+    auto named = path.parent_path() / (std::string(digest.hex()) + ".tar.gz");
+    if (std::rename(path.c_str(), named.c_str()) != 0) {
+        throw SystemError("cannot rename '" + path.string() + "'", errno);
     }
-    void finish() override {
-        digest_ = hasher_.finish();
-        file_.commit();
-    }
-    /// Gives it the name that its digest makes, so that layers in one spool cannot meet.
-    std::filesystem::path rename_to_digest() const {
-        auto named = path_.parent_path() / (std::string(digest_->hex()) + ".tar.gz");
-        if (std::rename(path_.c_str(), named.c_str()) != 0) {
-            throw SystemError("cannot rename '" + path_.string() + "'", errno);
-        }
-        return named;
-    }
-    [[nodiscard]] const Digest& digest() const { return *digest_; }
-    [[nodiscard]] std::uint64_t size() const { return size_; }
-
-private:
-    std::filesystem::path path_;
-    AtomicFile file_;
-    Hasher hasher_;
-    std::optional<Digest> digest_;
-    std::uint64_t size_ = 0;
-};
+    return named;
+}
 
 /// Hashes and counts the tar on its way to the compressor.
 class TarNamer final : public Sink {
@@ -123,7 +99,8 @@ BuiltLayer build_layer(const LayerOptions& options, BaseTree& base, const std::f
     const auto files = tree.list(run);
     auto plan = plan_layer(files, options, base);
 
-    BlobFile blob(unused_name(spool));
+    const auto file = unused_name(spool);
+    HashedFile blob(file);
     const auto compressor = gzip_compressing(blob, options.gzip);
     TarNamer namer(*compressor);
     TarWriter tar(namer);
@@ -135,7 +112,8 @@ BuiltLayer build_layer(const LayerOptions& options, BaseTree& base, const std::f
     filler.finish();
 
     oci::Descriptor descriptor{std::string(oci::media_type::kOciLayerGzip), blob.digest(), blob.size(), {}, {}, {}, {}};
-    BuiltLayer built{std::move(descriptor), namer.diff_id(), blob.rename_to_digest(), options.target, 0, namer.size()};
+    BuiltLayer built{std::move(descriptor), namer.diff_id(), rename_to_digest(file, blob.digest()), options.target, 0,
+                     namer.size()};
     for (const auto& [path, planned] : plan) {
         built.files += planned.entry.type == TarType::Directory ? 0U : 1U;
         base.apply(planned.entry);

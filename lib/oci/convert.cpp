@@ -1,9 +1,9 @@
 #include "cooper/oci/convert.hpp"
 
 #include "cooper/base/compression.hpp"
-#include "cooper/base/files.hpp"
 #include "cooper/oci/overlay_blobs.hpp"
 
+#include "base/hashed_file.hpp"
 #include "base/json.hpp"
 
 #include <nlohmann/json.hpp>
@@ -38,29 +38,6 @@ bool must_convert(Compression compression, LayerForm form) {
     }
     return false;
 }
-
-/// Writes a file and hashes what goes in.
-class HashedFile final : public Sink {
-public:
-    explicit HashedFile(const std::filesystem::path& path) : file_(path) {}
-    void write(Bytes chunk) override {
-        hasher_.update(chunk);
-        size_ += chunk.size();
-        file_.write(chunk);
-    }
-    void finish() override {
-        file_.commit();
-        digest_ = hasher_.finish();
-    }
-    [[nodiscard]] const Digest& digest() const { return digest_.value(); }
-    [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
-
-private:
-    AtomicFile file_;
-    Hasher hasher_;
-    std::uint64_t size_ = 0;
-    std::optional<Digest> digest_;
-};
 
 struct Converted {
     Descriptor descriptor;
