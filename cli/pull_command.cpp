@@ -7,6 +7,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+
 namespace cooper::cli {
 
 namespace {
@@ -66,10 +68,10 @@ private:
     std::pair<std::vector<ImageArgument>, std::string> split(std::vector<std::string> positionals) const {
         std::vector<oci::Reference> trailing;
         while (!positionals.empty() && positionals.back().starts_with("=")) {
-            trailing.insert(trailing.begin(),
-                            parse_name(std::string_view(positionals.back()).substr(1), positionals.back()));
+            trailing.push_back(parse_name(std::string_view(positionals.back()).substr(1), positionals.back()));
             positionals.pop_back();
         }
+        std::reverse(trailing.begin(), trailing.end());
         expect_positionals(positionals, 2, trailing.empty() ? 1000 : 2);
         const std::string path = positionals.back();
         positionals.pop_back();

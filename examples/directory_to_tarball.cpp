@@ -23,7 +23,8 @@ void make_tarball(const std::string& directory, const std::string& name, const s
 
     cooper::build::LayerOptions options;
     options.directory = directory;
-    const auto layer = cooper::build::build_layer(options, cooper::build::BaseTree(), spool.path(), run);
+    cooper::build::BaseTree tree;  // of what lies below: nothing
+    const auto layer = cooper::build::build_layer(options, tree, spool.path(), run);
 
     cooper::build::ConfigEdit edit;
     edit.cmd = command;
