@@ -14,7 +14,7 @@ namespace cooper::oci {
 namespace {
 
 /// A pull with a checksum goes through the part stream: parts this small keep memory near that of a plain pull.
-constexpr std::uint64_t kFilePart = 1ULL << 20;
+constexpr std::uint64_t kFilePart = 512ULL << 10;
 constexpr unsigned kFileBuffers = 8;
 
 class FilePartWriter final : public PartConsumer {
