@@ -23,6 +23,7 @@ forbid() { # WHY REGEX [PATHS...]
 forbid 'a path of one machine' '(^|[^A-Za-z0-9_.])/([w]ork|[f]arm|[r]oot)/' ':!tests/golden'
 forbid 'the name of a package host' 'deb\.[d]ebian|archive\.[u]buntu|registry\.[n]pmjs|[p]ypi\.org' ':!tests/golden'
 forbid 'a left-over marker' '(^|[^A-Za-z])([T]ODO|[F]IXME|[H]ACK|[X]XX)([^A-Za-z]|$)' lib cli include tests cmake examples ':!tests/golden'
+forbid "a semicolon in a test's name, at which CMake cuts it in two" 'TEST_CASE\("[^"]*;' '*.cpp'
 forbid 'a merge conflict' '^(<<<<<<<|>>>>>>>) '
 forbid 'a tab in C++ code' '	' '*.cpp' '*.hpp'
 forbid 'space at the end of a line' '[[:blank:]]+$' '*.cpp' '*.hpp' '*.cmake' '*.sh' '*.py' 'CMakeLists.txt' '*/CMakeLists.txt'

@@ -57,7 +57,7 @@ TEST_CASE("http: nothing is added to the headers but host and user agent", "[uni
     REQUIRE(server.requests().at(0).headers.find("X-Empty") == "");
 }
 
-TEST_CASE("http: the caller's Host, Accept and User-Agent win; lengths follow from the body", "[unit][base]") {
+TEST_CASE("http: the caller's Host, Accept and User-Agent win, lengths follow from the body", "[unit][base]") {
     ScriptedServer server(ok);
     const auto client = client_with();
     HttpRequest request = put(server.url(), "12345");
@@ -98,7 +98,7 @@ TEST_CASE("http: header fields and methods that would break the request are refu
     REQUIRE(error->code() == ErrorCode::InvalidInput);
 }
 
-TEST_CASE("http: methods arrive; those with content say that there is none", "[unit][base]") {
+TEST_CASE("http: methods arrive, those with content say that there is none", "[unit][base]") {
     ScriptedServer server(ok);
     const auto client = client_with();
     const auto [method, length] = GENERATE(table<std::string, std::optional<std::string>>(

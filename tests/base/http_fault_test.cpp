@@ -115,7 +115,7 @@ TEST_CASE("http: silence before the answer is a stall", "[unit][base][fault]") {
     REQUIRE(contains(error->what(), "stalled"));
 }
 
-TEST_CASE("http: silence in the body is a stall; what came before is handed out", "[unit][base][fault]") {
+TEST_CASE("http: silence in the body is a stall, what came before is handed out", "[unit][base][fault]") {
     ScriptedServer server(
         [](const ScriptedRequest&) -> ScriptedReply { return {.size = 100'000, .stall_after = 50'000}; });
     const auto client = client_with();

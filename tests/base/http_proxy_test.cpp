@@ -41,7 +41,7 @@ std::string proxy_for(std::map<std::string, std::string, std::less<>> variables,
 
 }  // namespace
 
-TEST_CASE("proxy: chosen by scheme; HTTP_PROXY in capitals does not count", "[unit][base]") {
+TEST_CASE("proxy: chosen by scheme, HTTP_PROXY in capitals does not count", "[unit][base]") {
     REQUIRE(proxy_for({{"HTTPS_PROXY", "http://p:1"}}, "https://h/") == "http://p:1");
     REQUIRE(proxy_for({{"HTTPS_PROXY", "http://p:1"}}, "http://h/") == "");
     REQUIRE(proxy_for({{"https_proxy", "http://low"}, {"HTTPS_PROXY", "http://high"}}, "https://h/") == "http://low");

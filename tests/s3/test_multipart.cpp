@@ -281,7 +281,7 @@ TEST_CASE("copy: a store whose conditions on sources fail is found out, and the 
         error_of([&] { scene.bucket.copy_part("new", id, 3, "old", etag, 0, 4, scene.run); }).starts_with("conflict"));
 }
 
-TEST_CASE("abort: until the store says that it is gone; an unknown upload is no error", "[unit][s3]") {
+TEST_CASE("abort: until the store says that it is gone, an unknown upload is no error", "[unit][s3]") {
     Scene scene;
     const std::string id = begin_ours(scene);
     scene.bucket.abort_upload("k", id, scene.run);
