@@ -157,11 +157,11 @@ TEST_CASE("http: time that the reader takes is no stall", "[unit][base]") {
     ScriptedServer server([](const ScriptedRequest&) -> ScriptedReply { return {.size = 30'000'000}; });
     const auto client = client_with();
     HttpRequest request = get(server.url());
-    request.stall_timeout = milliseconds(60);
+    request.stall_timeout = milliseconds(400);  // a loaded machine leaves the server's thread waiting for tens of milliseconds
     HttpResponse response = client->send(request, {});
     std::vector<std::byte> buffer(1'000'000);
     std::uint64_t total = read_full(*response.body, buffer);
-    std::this_thread::sleep_for(milliseconds(120));  // the reader is what is being tested
+    std::this_thread::sleep_for(milliseconds(700));  // the reader is what is being tested
     while (const std::size_t count = response.body->read(buffer)) {
         total += count;
     }
