@@ -157,7 +157,8 @@ TEST_CASE("http: time that the reader takes is no stall", "[unit][base]") {
     ScriptedServer server([](const ScriptedRequest&) -> ScriptedReply { return {.size = 30'000'000}; });
     const auto client = client_with();
     HttpRequest request = get(server.url());
-    request.stall_timeout = milliseconds(400);  // a loaded machine leaves the server's thread waiting for tens of milliseconds
+    request.stall_timeout =
+        milliseconds(400);  // a loaded machine leaves the server's thread waiting for tens of milliseconds
     HttpResponse response = client->send(request, {});
     std::vector<std::byte> buffer(1'000'000);
     std::uint64_t total = read_full(*response.body, buffer);
