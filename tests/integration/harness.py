@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import time
 import unittest
 
 import services
@@ -154,6 +155,12 @@ def sha256_of(path):
         while chunk := data.read(1 << 20):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def wait_for_next_second():
+    second = int(time.time())
+    while int(time.time()) == second:
+        time.sleep(0.02)
 
 
 def fetch(url, *options, out=os.devnull):

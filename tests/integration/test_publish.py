@@ -68,6 +68,7 @@ class PublishCase(harness.TestCase):
 
     def test_4_a_second_build_goes_on_top_and_foreign_text_stays(self):
         key = BRANCH + "/CHANGELOG.md"
+        harness.wait_for_next_second()  # entries have whole seconds; two of the same second are in order of their commits
         foreign = "# Builds for Acme\n\nAsk Jo.  \r\n\n" + self.text(key) + "\n## Known issues\n\n- none"
         self.put_text(key, foreign)
         self.publish(sources=[self.registry.address + "/acme/zstd:1"], commit="def5678000", subject="Fix `login` ### 2020-01-01 00:00:00Z - fffffff")
