@@ -3,7 +3,7 @@
 #include "cooper/base/error.hpp"
 #include "cooper/base/text.hpp"
 
-#include <openssl/evp.h>
+#include "base/message_digest.hpp"
 
 #include <algorithm>
 #include <cassert>
@@ -15,38 +15,17 @@ namespace {
 struct AlgorithmFacts {
     DigestAlgorithm algorithm;
     std::string_view name;
-    const char* openssl_name;
+    HashAlgorithm hash;
     std::size_t raw_size;
 };
 
 constexpr std::array<AlgorithmFacts, 2> kAlgorithms = {{
-    {DigestAlgorithm::Sha256, "sha256", "SHA256", 32},
-    {DigestAlgorithm::Sha512, "sha512", "SHA512", 64},
+    {DigestAlgorithm::Sha256, "sha256", HashAlgorithm::Sha256, 32},
+    {DigestAlgorithm::Sha512, "sha512", HashAlgorithm::Sha512, 64},
 }};
 
 const AlgorithmFacts& facts_of(DigestAlgorithm algorithm) {
     return kAlgorithms[static_cast<std::size_t>(algorithm)];
-}
-
-/// Fetched once in the life of the process: a fetch takes locks and about a microsecond, more than hashing a small
-/// document. Never freed, since OpenSSL may clean up before our last static object goes.
-const EVP_MD* method_of(DigestAlgorithm algorithm) {
-    static const std::array<const EVP_MD*, kAlgorithms.size()> methods = [] {
-        std::array<const EVP_MD*, kAlgorithms.size()> fetched{};
-        for (const AlgorithmFacts& facts : kAlgorithms) {
-            fetched[static_cast<std::size_t>(facts.algorithm)] = EVP_MD_fetch(nullptr, facts.openssl_name, nullptr);
-        }
-        return fetched;
-    }();
-    const EVP_MD* method = methods[static_cast<std::size_t>(algorithm)];
-    if (method == nullptr) {
-        throw Error(ErrorCode::System, "OpenSSL offers no " + std::string(facts_of(algorithm).openssl_name));
-    }
-    return method;
-}
-
-[[noreturn]] void throw_hash_failure() {
-    throw Error(ErrorCode::System, "OpenSSL failed to compute a digest");
 }
 
 class VerifiedSource final : public Source {
@@ -143,16 +122,12 @@ std::string Digest::shortened() const {
 }
 
 struct Hasher::State {
-    explicit State(DigestAlgorithm a) : algorithm(a), context(EVP_MD_CTX_new(), &EVP_MD_CTX_free) {}
     DigestAlgorithm algorithm;
-    std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context;
+    MessageDigest digest;
 };
 
-Hasher::Hasher(DigestAlgorithm algorithm) : state_(std::make_unique<State>(algorithm)) {
-    if (EVP_DigestInit_ex2(state_->context.get(), method_of(algorithm), nullptr) != 1) {
-        throw_hash_failure();
-    }
-}
+Hasher::Hasher(DigestAlgorithm algorithm)
+    : state_(std::make_unique<State>(State{algorithm, MessageDigest(facts_of(algorithm).hash)})) {}
 
 Hasher::Hasher(Hasher&&) noexcept = default;
 Hasher& Hasher::operator=(Hasher&&) noexcept = default;
@@ -160,21 +135,15 @@ Hasher::~Hasher() = default;
 
 void Hasher::update(Bytes chunk) {
     assert(state_ != nullptr);
-    if (EVP_DigestUpdate(state_->context.get(), chunk.data(), chunk.size()) != 1) {
-        throw_hash_failure();
-    }
+    state_->digest.update(chunk);
 }
 
 Digest Hasher::finish() {
     assert(state_ != nullptr);
-    std::array<std::byte, EVP_MAX_MD_SIZE> raw{};
-    unsigned size = 0;
-    if (EVP_DigestFinal_ex(state_->context.get(), reinterpret_cast<unsigned char*>(raw.data()), &size) != 1) {
-        throw_hash_failure();
-    }
+    const std::string hex = state_->digest.finish();
     const DigestAlgorithm algorithm = state_->algorithm;
     state_.reset();
-    return Digest::from_raw(algorithm, Bytes(raw).first(size));
+    return Digest::parse(std::string(facts_of(algorithm).name) + ":" + hex);
 }
 
 Digest sha256(Bytes bytes) {

@@ -4,7 +4,7 @@
 
 #include "build/paths.hpp"
 #include "oci/printable.hpp"
-#include "oci/workers.hpp"
+#include "base/workers.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -136,7 +136,7 @@ BaseTree BaseTree::read(const oci::Image& image, const Run& run) {
         total += layer.size;
     }
     run.progress->begin(kTask, total);
-    oci::Workers workers(run);
+    Workers workers(run);
     const auto readers = std::clamp(std::thread::hardware_concurrency(), 1U, kMaxReaders);
     for (unsigned i = 0; i < std::min<std::size_t>(readers, count); ++i) {
         workers.start([&, inner = workers.run()] {

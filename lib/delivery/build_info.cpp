@@ -6,7 +6,7 @@
 #include "cooper/delivery/keys.hpp"
 
 #include "base/json.hpp"
-#include "delivery/git.hpp"
+#include "build/git.hpp"
 
 #include <fcntl.h>
 #include <nlohmann/json.hpp>
@@ -93,7 +93,7 @@ void fill_from_github(BuildInfo& info, const Environment& environment) {
 
 void fill_from_git(BuildInfo& info, const std::filesystem::path& directory, const Environment& environment,
                    const Run& run) {
-    const Git git(directory, environment);
+    const build::Git git(directory, environment);
     const bool abbreviated = !info.commit.empty() && info.commit.size() < kFullSha;
     if (info.branch.empty()) {
         fill(info.branch, git.branch(run));

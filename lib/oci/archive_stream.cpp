@@ -9,7 +9,7 @@
 #include "cooper/oci/archive_writer.hpp"
 
 #include "oci/blob_check.hpp"
-#include "oci/workers.hpp"
+#include "base/workers.hpp"
 
 #include <sys/mman.h>
 

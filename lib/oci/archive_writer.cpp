@@ -4,7 +4,7 @@
 #include "cooper/base/text.hpp"
 
 #include "oci/blob_check.hpp"
-#include "oci/workers.hpp"
+#include "base/workers.hpp"
 
 #include <algorithm>
 #include <atomic>

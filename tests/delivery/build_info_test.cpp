@@ -5,7 +5,7 @@
 #include "cooper/base/process.hpp"
 #include "cooper/base/text.hpp"
 
-#include "delivery/git.hpp"
+#include "build/git.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -258,16 +258,16 @@ TEST_CASE("web_address: remotes of all forms become the page that people open", 
           "https://u:p@github.com/o/r.git", "git@github.com:o/r.git", "github.com:o/r", "ssh://git@github.com/o/r.git",
           "ssh://git@github.com:22/o/r", "git://github.com/o/r", "https://github.com/o/r.git?token=x#y"}) {
         INFO(remote);
-        CHECK(web_address(remote) == "https://github.com/o/r");
+        CHECK(build::web_address(remote) == "https://github.com/o/r");
     }
-    CHECK(web_address("https://host:8443/o/r") == "https://host:8443/o/r");
+    CHECK(build::web_address("https://host:8443/o/r") == "https://host:8443/o/r");
     for (const std::string remote : {"", "/srv/git/r", "../r", "file:///srv/r", "C", "ext::sh -c x", "https://host"}) {
         INFO(remote);
-        CHECK_FALSE(web_address(remote).value_or("").starts_with("https://github.com"));
+        CHECK_FALSE(build::web_address(remote).value_or("").starts_with("https://github.com"));
     }
-    CHECK_FALSE(web_address("/srv/git:r/x"));
-    CHECK_FALSE(web_address("file:///srv/r"));
-    CHECK_FALSE(web_address("https://host"));
+    CHECK_FALSE(build::web_address("/srv/git:r/x"));
+    CHECK_FALSE(build::web_address("file:///srv/r"));
+    CHECK_FALSE(build::web_address("https://host"));
 }
 
 TEST_CASE("job summary: appended to the file that GitHub names, nothing without one", "[unit][delivery]") {

@@ -1,6 +1,6 @@
-#include "oci/workers.hpp"
+#include "base/workers.hpp"
 
-namespace cooper::oci {
+namespace cooper {
 
 Workers::Workers(const Run& run) : run_(run), forward_(run.stop, [this] { stop_.request_stop(); }) {}
 
@@ -43,4 +43,4 @@ void Workers::record_failure() noexcept {
     stop_.request_stop();
 }
 
-}  // namespace cooper::oci
+}  // namespace cooper

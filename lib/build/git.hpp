@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-namespace cooper::delivery {
+namespace cooper::build {
 
 /// Questions to git about `directory`. Each answer is nullopt when git is not installed, the directory is no work tree,
 /// or git does not know. Threads: const.
@@ -38,4 +38,4 @@ private:
 /// "https://github.com/o/r"; nullopt for anything that is not on a host.
 std::optional<std::string> web_address(std::string_view remote);
 
-}  // namespace cooper::delivery
+}  // namespace cooper::build

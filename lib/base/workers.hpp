@@ -11,7 +11,7 @@
 #include <thread>
 #include <vector>
 
-namespace cooper::oci {
+namespace cooper {
 
 /// Threads that live as long as one operation. Joined by join() or the destructor, never detached.
 class Workers {
@@ -39,4 +39,4 @@ private:
     std::vector<std::thread> threads_;
 };
 
-}  // namespace cooper::oci
+}  // namespace cooper

@@ -1,4 +1,4 @@
-#include "delivery/git.hpp"
+#include "build/git.hpp"
 
 #include "cooper/base/process.hpp"
 #include "cooper/base/text.hpp"
@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <map>
 
-namespace cooper::delivery {
+namespace cooper::build {
 namespace {
 
 constexpr std::size_t kMaxAnswer = 64 * 1024;
@@ -122,4 +122,4 @@ std::optional<std::string> web_address(std::string_view remote) {
     return "https://" + host + "/" + std::string(rest);
 }
 
-}  // namespace cooper::delivery
+}  // namespace cooper::build

@@ -1,0 +1,112 @@
+// Tags from the commit, branch, version tag or pull request: the dialects of OpenHands' containers/build.sh and of
+// docker/metadata-action 6.2 (`tags.md` 8 and 9), and the SDK's build.py (10).
+#pragma once
+
+#include "cooper/base/environment.hpp"
+#include "cooper/base/run.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace cooper::build {
+
+/// What is being built, in git's words. Empty: not known.
+struct GitFacts {
+    std::string sha;                        ///< the full commit; for a pull request its merge commit where CI made one
+    std::string short_sha;                  ///< git's own abbreviation; else the first 7 digits
+    std::string ref;                        ///< "refs/heads/main", "refs/tags/v1.2.3", "refs/pull/7/merge"
+    std::string ref_name;                   ///< "main", "v1.2.3", "7/merge"
+    std::string event;                      ///< GitHub's name of the trigger: "push", "pull_request"
+    std::string pull_request;               ///< its number
+    std::string head_sha;                   ///< of a pull request
+    std::vector<std::string> version_tags;  ///< all tags of the repository that are versions, any order
+    bool shallow = false;                   ///< history or tags may be missing
+    std::string origin;                     ///< where it is from, for messages: "GitHub Actions", "git", "flags"
+};
+
+/// GITHUB_* (with the event file) in a GitHub Actions job, else git in `directory`: a work tree, a linked worktree, a
+/// detached HEAD (a tag on it counts as the ref), a shallow clone. Without git or repository only `origin` is empty.
+/// Throws Error{InvalidInput} for an event file that is not what GitHub writes.
+GitFacts find_git_facts(const std::filesystem::path& directory, const Environment& environment, const Run& run);
+
+enum class Latest : std::uint8_t { Auto, Always, Never };
+
+struct GitTags {
+    std::vector<std::string> repositories;  ///< lower-cased; may be empty when none was given
+    std::string version;                    ///< the one to show: build.sh's build version, metadata-action's version
+    std::vector<std::string> tags;          ///< in the order in which they are applied, without repository
+    std::vector<std::string> cache_from;    ///< tags of cache images to read, best first
+    std::string cache_to;                   ///< tag of the one to write; empty: none
+    bool latest = false;                    ///< "latest" (with its suffix) is among the tags
+    std::string latest_reason;              ///< one clause: why it is, or is not
+};
+
+struct GitTagOptions {
+    std::vector<std::string> images;  ///< repositories; may be empty
+    std::string suffix;               ///< build.sh's -t: "-SUFFIX" behind every tag
+    std::vector<std::string>
+        extra_tags;      ///< appended as they are (build.sh's DOCKER_IMAGE_SOURCE_TAG, DOCKER_IMAGE_TAG)
+    std::string arch;    ///< "amd64": "-amd64" behind every tag, for images of one platform
+    std::string target;  ///< "-TARGET" behind every tag
+    Latest latest = Latest::Auto;
+    bool force_latest = false;      ///< move it backwards all the same
+    unsigned short_sha_length = 7;  ///< metadata-action: DOCKER_METADATA_SHORT_SHA_LENGTH
+    bool pr_head_sha = true;        ///< metadata-action: DOCKER_METADATA_PR_HEAD_SHA
+    /// metadata-action's tag rules ("type=semver,pattern={{version}}"); empty: branch, pull request, sha, long sha,
+    /// version, major.minor, major.
+    std::vector<std::string> rules;
+    std::vector<std::string> flavor;  ///< "latest=auto", "prefix=", "suffix="
+};
+
+/// `tags.md` 8. With Latest::Auto "latest" is given to x.y.z refs as the script does, but never backwards: a release
+/// lower than one of facts.version_tags keeps its number and not "latest". Throws Error{InvalidInput} for a tag that no
+/// registry would accept, and with Always where it would go backwards without force_latest.
+GitTags build_sh_tags(const GitFacts& facts, const GitTagOptions& options);
+/// `tags.md` 9; guard and errors as above.
+GitTags metadata_tags(const GitFacts& facts, const GitTagOptions& options);
+
+/// SDK build.py's BuildOptions (`tags.md` 10). "unknown" and empty mean the same as there.
+struct SdkTagOptions {
+    std::string base_image;
+    std::string custom_tags;  ///< comma-separated
+    std::string image = "ghcr.io/openhands/agent-server";
+    std::string target = "binary";  ///< binary, binary-minimal, source, source-minimal
+    std::optional<std::string> arch;
+    bool include_base_tag = true;
+    bool include_versioned_tag = false;
+    std::string git_sha = "unknown";
+    std::string git_ref = "unknown";
+    std::string sdk_version = "unknown";
+};
+struct SdkTags {
+    std::string short_sha;
+    std::string long_sha;
+    std::vector<std::string> custom_tags;
+    std::string base_slug;
+    std::optional<std::string> branch_tag;
+    std::optional<std::string> release_source;
+    std::vector<std::string> versioned_tags;
+    std::string base_tag;
+    std::vector<std::string> cache_tags;  ///< the one to write, then the fallback
+    std::vector<std::string> all_tags;    ///< IMAGE:TAG
+};
+/// Byte for byte what the original computes; legal or not (check_sdk_tags() refuses). Throws Error{InvalidInput} for an
+/// unknown target.
+SdkTags sdk_tags(const SdkTagOptions& options);
+/// Throws Error{InvalidInput} naming the first of all_tags that no registry would accept.
+void check_sdk_tags(const SdkTags& tags);
+// The pieces, for those who need one alone.
+std::string sdk_sanitize_branch(std::string_view ref);
+std::string sdk_sanitize_ref_tag(std::string_view name);
+std::vector<std::string> sdk_release_aliases(std::string_view release);
+
+/// A VERSION file: one line, "v{major}.{minor}.{patch}[-suffix]" with or without the v. Throws Error{InvalidInput}.
+std::string read_version_file(const std::filesystem::path& file);
+/// Throws Error{InvalidInput} when the ref is a tag of another version than `version` (a leading v apart), or no tag.
+void require_match(const GitFacts& facts, std::string_view version);
+
+}  // namespace cooper::build

@@ -1,0 +1,46 @@
+// Content hashes of many files: in parallel, and from memory where a file is certainly the one that was hashed before.
+#pragma once
+
+#include "cooper/base/files.hpp"
+#include "cooper/base/run.hpp"
+
+#include "base/message_digest.hpp"
+
+#include <sys/stat.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace cooper::build {
+
+/// One file to hash, as fstatat() saw it.
+struct FileToHash {
+    std::string path;       ///< below the root; opened from there, named so in errors and remembered under this name
+    struct stat status {};  ///< of the file itself (of a link's target when links are followed)
+};
+
+struct FileHashOptions {
+    HashAlgorithm algorithm = HashAlgorithm::Sha256;
+    bool follow_links = false;  ///< else no component of the path may be one
+    /// Digests are remembered here, one file per (root, algorithm); empty: not at all. One is believed only when
+    /// device, inode, size, mode, mtime and ctime (ns) are the same, the file was not touched in the same tick in which
+    /// it was hashed (git's racy entries), and the memory is of this machine and undamaged. A memory that cannot be
+    /// read or written is done without.
+    std::filesystem::path cache_directory;
+    unsigned threads = 0;
+};
+
+struct FileHashes {
+    std::vector<std::string> hex;  ///< in the order asked
+    std::uint64_t files_read = 0;
+};
+
+/// Hashes `files` below the open directory `root` (shown as `name` in errors), largest first, on several threads.
+/// Throws Error{Integrity} when a file is another than `status` says or changes while it is read, SystemError with its
+/// path.
+FileHashes hash_files(const FileDescriptor& root, const std::filesystem::path& name,
+                      const std::vector<FileToHash>& files, const FileHashOptions& options, const Run& run);
+
+}  // namespace cooper::build
