@@ -51,20 +51,22 @@ struct ReuseOptions {
     /// AgentServerBuildConfig's rule: the first of source, lock, versioned, custom that exists is the result, stale or
     /// not.
     bool first_hit = false;
-    /// Leave out of `apply` the names that exist by then, as the v0 system does (and asks for once more).
+    /// Leave out of `apply` the names that exist by then, as the v0 system does (it asks for each once more).
     bool keep_existing = false;
 };
 
 struct ReuseDecision {
     ReuseAction action = ReuseAction::FromScratch;
-    std::string image;               ///< Reuse: what is there; else what will be: the source name
-    std::string from;                ///< what to build on; empty for Reuse
-    std::vector<std::string> apply;  ///< names to give to what is built, most specific first; empty for Reuse
+    std::string image;  ///< Reuse: what is there; else what will be there: the source name
+    std::string from;   ///< what to build on; empty for Reuse
+    /// Names to give to the image, most specific first. Reuse: the custom ones alone; with first_hit none.
+    std::vector<std::string> apply;
 };
 
 /// By default v0's rules: an existing source image is the result; else the lock image is built on (source files only),
 /// else the versioned image (dependencies and source), else the base image. What is built gets the source and lock
-/// names, and the versioned name when it was built from scratch; `force` gives all. Throws what `lookup` throws.
+/// names, the versioned name when it was built from scratch, and the custom ones; `force` gives all. Throws what
+/// `lookup` throws, with the image's name.
 ReuseDecision decide_reuse(const ImageNames& names, const ReuseOptions& options, ImageLookup& lookup, const Run& run);
 
 }  // namespace cooper::build
