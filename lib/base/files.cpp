@@ -22,7 +22,6 @@ namespace cooper {
 
 namespace {
 
-constexpr mode_t kNewFileMode = 0666;  // the umask takes its part
 constexpr int kNameTries = 16;
 
 /// ".NAME.<16 random digits>.tmp" beside `path`: nobody can guess it beforehand and put a symlink in its place.
@@ -48,8 +47,8 @@ std::string proc_name_of(int descriptor) {
 }
 
 /// A file without a name that can be given one later (needs /proc); invalid where that is not possible.
-FileDescriptor open_nameless(const std::filesystem::path& directory) {
-    FileDescriptor file(open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, kNewFileMode));
+FileDescriptor open_nameless(const std::filesystem::path& directory, mode_t mode) {
+    FileDescriptor file(open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, mode));
     if (file.valid() && access(proc_name_of(file.get()).c_str(), F_OK) != 0) {
         return {};
     }
@@ -127,12 +126,13 @@ int FileDescriptor::release() noexcept {
     return std::exchange(descriptor_, -1);
 }
 
-AtomicFile::AtomicFile(std::filesystem::path path) : path_(std::move(path)), file_(open_nameless(directory_of(path_))) {
+AtomicFile::AtomicFile(std::filesystem::path path, std::uint32_t mode)
+    : path_(std::move(path)), file_(open_nameless(directory_of(path_), mode)) {
     if (!path_.has_filename()) {
         throw Error(ErrorCode::InvalidInput, "'" + path_.string() + "' names no file");
     }
     if (!file_.valid()) {
-        create_named();
+        create_named(mode);
     }
 }
 
@@ -142,10 +142,10 @@ AtomicFile::~AtomicFile() {
     }
 }
 
-void AtomicFile::create_named() {
+void AtomicFile::create_named(std::uint32_t mode) {
     for (int tries = 0; tries < kNameTries; ++tries) {
         const auto name = unpredictable_name_beside(path_);
-        file_ = FileDescriptor(open(name.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC | O_NOFOLLOW, kNewFileMode));
+        file_ = FileDescriptor(open(name.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC | O_NOFOLLOW, mode));
         if (file_.valid()) {
             temporary_ = name;
             return;
@@ -263,8 +263,8 @@ std::optional<std::string> find_file(const std::filesystem::path& path, std::siz
     return read_descriptor(file, limit, path);
 }
 
-void write_file(const std::filesystem::path& path, std::string_view text) {
-    AtomicFile file(path);
+void write_file(const std::filesystem::path& path, std::string_view text, std::uint32_t mode) {
+    AtomicFile file(path, mode);
     file.write(as_bytes(text));
     file.commit();
 }

@@ -35,15 +35,6 @@ struct Target {
     std::optional<TarballFacts> found;
 };
 
-bool is_zstd(const oci::Descriptor& layer) {
-    return layer.media_type.ends_with("zstd");
-}
-
-bool must_convert(const oci::Image& image, oci::LayerForm form) {
-    return form == oci::LayerForm::Uncompressed ||
-           std::any_of(image.manifest.layers.begin(), image.manifest.layers.end(), is_zstd);
-}
-
 /// Equal inputs make equal tarballs, as long as the same compressor re-encodes.
 std::string inputs_digest(const PublishImage& image, const PublishOptions& options) {
     std::string text = "cooper.inputs/v1\n";
@@ -51,7 +42,7 @@ std::string inputs_digest(const PublishImage& image, const PublishOptions& optio
     text += options.format == oci::ArchiveFormat::Hybrid ? "hybrid\n" : "docker\n";
     text += options.layers == oci::LayerForm::Keep ? "keep\n" : "uncompressed\n";
     text += image.image.manifest.raw.digest.text() + "\n" + image.image.manifest.config.digest.text() + "\n";
-    if (options.layers == oci::LayerForm::Keep && must_convert(image.image, options.layers)) {
+    if (options.layers == oci::LayerForm::Keep && oci::needs_conversion(image.image, options.layers)) {
         text += gzip_fingerprint() + "\n";
     }
     for (const std::string& tag : std::set<std::string>(image.repo_tags.begin(), image.repo_tags.end())) {
@@ -236,7 +227,7 @@ private:
 
     [[nodiscard]] oci::ArchivePlan make_plan(const Target& target, std::optional<TempDirectory>& spool) const {
         oci::Image image = target.image->image;
-        if (must_convert(image, options_.layers)) {
+        if (oci::needs_conversion(image, options_.layers)) {
             spool.emplace("cooper-publish");
             image = oci::convert_layers(image, options_.layers, spool->path(), run_);
         }

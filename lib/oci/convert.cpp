@@ -8,6 +8,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <map>
 
 namespace cooper::oci {
@@ -107,6 +108,12 @@ Manifest with_layers(const Manifest& manifest, const std::map<std::size_t, Descr
 }
 
 }  // namespace
+
+bool needs_conversion(const Image& image, LayerForm form) {
+    const auto& layers = image.manifest.layers;
+    return std::any_of(layers.begin(), layers.end(),
+                       [&](const Descriptor& layer) { return must_convert(compression_of(layer), form); });
+}
 
 Image convert_layers(const Image& image, LayerForm form, const std::filesystem::path& spool, const Run& run) {
     image.check();

@@ -8,13 +8,7 @@
 #include "s3/legacy_hash.hpp"
 #include "s3/providers.hpp"
 
-#include <fcntl.h>
 #include <nlohmann/json.hpp>
-#include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cerrno>
 
 namespace cooper::s3 {
 
@@ -87,24 +81,6 @@ Url service_url(const ProviderContext& context, std::string_view service, std::s
     return url;
 }
 
-/// Readable by the owner alone from its first byte, and never half there.
-void write_private(const std::string& path, const std::string& text) {
-    std::string temporary = path + ".XXXXXX";
-    const FileDescriptor file(::mkostemp(temporary.data(), O_CLOEXEC));
-    if (!file.valid()) {
-        throw SystemError("creating " + temporary, errno);
-    }
-    try {
-        write_all_at(file.get(), 0, as_bytes(text), temporary);
-        if (::rename(temporary.c_str(), path.c_str()) != 0) {
-            throw SystemError("renaming " + temporary, errno);
-        }
-    } catch (...) {
-        ::unlink(temporary.c_str());
-        throw;
-    }
-}
-
 [[noreturn]] void fail_login(const std::string& why, const SsoProfile& sso, const std::string& profile) {
     throw Error(ErrorCode::AccessDenied, "profile " + profile + ": " + why)
         .advise("run \"" + sso.login_command(profile) + "\"");
@@ -143,7 +119,7 @@ std::optional<std::string> renew(const ProviderContext& context, const SsoProfil
     if (const auto next = json::find_string(fresh, "refreshToken", "the answer of SSO")) {
         cache["refreshToken"] = *next;
     }
-    write_private(path, json::write(cache));
+    write_file(path, json::write(cache), 0600);
     return token;
 }
 

@@ -35,8 +35,8 @@ private:
 class AtomicFile final : public Sink {
 public:
     enum class IfExists { Replace, Fail };
-    /// Creates the temporary file beside `path` (mode 0666 less umask). Throws SystemError.
-    explicit AtomicFile(std::filesystem::path path);
+    /// Creates the temporary file beside `path`, with `mode` less umask. Throws SystemError.
+    explicit AtomicFile(std::filesystem::path path, std::uint32_t mode = 0666);
     AtomicFile(const AtomicFile&) = delete;
     AtomicFile& operator=(const AtomicFile&) = delete;
     ~AtomicFile() override;
@@ -56,7 +56,7 @@ public:
     [[nodiscard]] const std::filesystem::path& temporary_path() const noexcept { return temporary_; }
 
 private:
-    void create_named();
+    void create_named(std::uint32_t mode);
     void give_name();
     void publish_new();
 
@@ -84,8 +84,8 @@ private:
 std::string read_file(const std::filesystem::path& path, std::size_t limit);
 /// The same; nullopt when there is no such file (other failures throw).
 std::optional<std::string> find_file(const std::filesystem::path& path, std::size_t limit);
-/// Writes `text` to a file that appears whole.
-void write_file(const std::filesystem::path& path, std::string_view text);
+/// Writes `text` to a file that appears whole, with `mode` less umask (0600 for what only its owner may read).
+void write_file(const std::filesystem::path& path, std::string_view text, std::uint32_t mode = 0666);
 /// Reads `path` **below** `root`, following no symlink in any component (openat2 RESOLVE_BENEATH|NO_SYMLINKS, or a walk
 /// with O_NOFOLLOW); nullopt when it is not there. A symlink on the way is Error{InvalidInput}.
 std::optional<std::string> find_file_beneath(const std::filesystem::path& root, std::string_view path,
