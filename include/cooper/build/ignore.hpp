@@ -24,8 +24,6 @@ public:
 
     /// `path` is below the root, components joined by '/', without a leading one.
     [[nodiscard]] bool includes(std::string_view path) const;
-    /// True when no file below the directory can be included, so that it need not be opened. May be false too often.
-    [[nodiscard]] bool excludes_all_below(std::string_view directory) const;
 
 private:
     struct Pattern;
@@ -35,9 +33,17 @@ private:
 
 /// A .dockerignore file (moby/patternmatcher, MatchesOrParentMatches; `dockerfile.md` section 5): '#' in column 1 is a
 /// comment, '!' re-includes, a pattern that matches a directory covers all below it, the last one that matches decides.
+/// A pattern whose regular expression Go would not compile ("a\y", "[z-a]*") fails when it is first evaluated, as
+/// there: every question may throw Error{InvalidInput} that quotes it. Takes time in proportion to patterns x path.
 /// Safe from several threads.
 class Dockerignore {
 public:
+    /// What all patterns say about one path; needed for the questions about what lies below it.
+    struct Answer {
+        bool excluded = false;
+        std::vector<bool> matched;  ///< by pattern
+    };
+
     /// Nothing is left out.
     Dockerignore();
     /// The text of a file; `what` names it in errors. Throws Error{InvalidInput} with the line.
@@ -48,6 +54,10 @@ public:
     Dockerignore& operator=(Dockerignore&&) noexcept;
     ~Dockerignore();
 
+    /// The patterns in a file's text, cleaned; not checked, a lone "!" is one too. Throws Error{InvalidInput} beyond
+    /// the limits (64 KiB a line, 10,000 patterns).
+    static std::vector<std::string> read_patterns(std::string_view text, std::string_view what);
+
     /// The cleaned patterns, in order.
     [[nodiscard]] const std::vector<std::string>& patterns() const noexcept { return texts_; }
     /// `path` is below the context's root, without a leading '/'.
@@ -55,8 +65,19 @@ public:
     /// True when the directory is excluded and no '!' pattern can match below it: it need not be opened.
     [[nodiscard]] bool excludes_all_below(std::string_view directory) const;
 
+    /// What BuildKit's walk finds out, which asks from the root down: `parent` is the answer about the directory that
+    /// holds `path`, nullptr at the top. Differs from excludes() where a '!' pattern matches the directory but did not
+    /// count there ("a/x", then "!a": excludes() re-includes a/x, the walk does not).
+    [[nodiscard]] Answer ask(std::string_view path, const Answer* parent) const;
+    /// excludes_all_below() for a directory with this answer.
+    [[nodiscard]] bool excludes_all_below(std::string_view directory, const Answer& answer) const;
+
 private:
     struct Pattern;
+
+    void add(std::string_view text);
+    [[nodiscard]] static bool evaluate(const Pattern& pattern, std::string_view path);
+
     std::vector<std::string> texts_;
     std::vector<Pattern> patterns_;
 };
