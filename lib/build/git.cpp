@@ -10,6 +10,7 @@ namespace cooper::build {
 namespace {
 
 constexpr std::size_t kMaxAnswer = 64 * 1024;
+constexpr std::size_t kMaxTagList = 16 * 1024 * 1024;  // a million tags
 
 /// The caller's environment without its GIT_* (a hook's GIT_DIR would answer for another repository) and with
 /// everything off that reaches out: prompts, the system's and the user's configuration, transports, fetching of missing
@@ -31,9 +32,26 @@ std::map<std::string, std::string, std::less<>> git_environment(const Environmen
     return variables;
 }
 
+std::vector<std::string> lines_of(std::string_view text) {
+    std::vector<std::string> lines;
+    for (const auto line : split(text, '\n')) {
+        if (!line.empty()) {
+            lines.emplace_back(line);
+        }
+    }
+    return lines;
+}
+
 }  // namespace
 
 std::optional<std::string> Git::ask(const std::vector<std::string>& arguments, const Run& run) const {
+    const auto text = ask_all(arguments, kMaxAnswer, run);
+    const std::string_view answer = text ? trim(*text) : std::string_view();
+    return answer.empty() ? std::nullopt : std::optional(std::string(answer));
+}
+
+std::optional<std::string> Git::ask_all(const std::vector<std::string>& arguments, std::size_t limit,
+                                        const Run& run) const {
     // safe.directory: a job's container often runs as another user than the one that checked out. Its protection is
     // against programs that the repository's configuration names; none of these questions runs one, with hooks and
     // fsmonitor off.
@@ -46,17 +64,25 @@ std::optional<std::string> Git::ask(const std::vector<std::string>& arguments, c
     request.arguments.insert(request.arguments.end(), arguments.begin(), arguments.end());
     request.environment = git_environment(environment_);
     request.working_directory = directory_.string();
-    request.output_limit = kMaxAnswer;
+    request.output_limit = limit;
     try {
-        const ProcessResult result = run_process(request, run);
-        const std::string_view answer = trim(result.output);
-        if (result.exit_status != 0 || answer.empty()) {
-            return std::nullopt;
-        }
-        return std::string(answer);
+        ProcessResult result = run_process(request, run);
+        return result.exit_status == 0 ? std::optional(std::move(result.output)) : std::nullopt;
     } catch (const Error&) {
         return std::nullopt;  // no git, or one that does not answer: what it would tell has to come from a flag
     }
+}
+
+bool Git::installed(const Run& run) const {
+    return ask({"version"}, run).has_value();
+}
+
+bool Git::in_repository(const Run& run) const {
+    return ask({"rev-parse", "--git-dir"}, run).has_value();
+}
+
+std::optional<std::string> Git::head_ref(const Run& run) const {
+    return ask({"symbolic-ref", "--quiet", "HEAD"}, run);
 }
 
 std::optional<std::string> Git::branch(const Run& run) const {
@@ -65,6 +91,32 @@ std::optional<std::string> Git::branch(const Run& run) const {
 
 std::optional<std::string> Git::commit(const std::string& revision, const Run& run) const {
     return ask({"rev-parse", "--verify", "--quiet", "--end-of-options", revision + "^{commit}"}, run);
+}
+
+std::optional<std::string> Git::short_name(const std::string& revision, const Run& run) const {
+    return ask({"rev-parse", "--verify", "--quiet", "--short", "--end-of-options", revision}, run);
+}
+
+std::vector<std::string> Git::tags_on_head(const Run& run) const {
+    return lines_of(
+        ask_all({"for-each-ref", "--points-at=HEAD", "--format=%(refname:strip=2)", "refs/tags"}, kMaxTagList, run)
+            .value_or(""));
+}
+
+std::optional<std::vector<std::string>> Git::version_like_tags(const Run& run) const {
+    const auto names = ask_all({"for-each-ref", "--format=%(refname:strip=2)", "refs/tags/[0-9]*", "refs/tags/v[0-9]*"},
+                               kMaxTagList, run);
+    return names ? std::optional(lines_of(*names)) : std::nullopt;
+}
+
+bool Git::is_shallow(const Run& run) const {
+    return ask({"rev-parse", "--is-shallow-repository"}, run) == "true";
+}
+
+std::optional<std::string> Git::default_branch(const Run& run) const {
+    constexpr std::string_view kOrigin = "refs/remotes/origin/";
+    const auto head = ask({"symbolic-ref", "--quiet", "refs/remotes/origin/HEAD"}, run);
+    return head && head->starts_with(kOrigin) ? std::optional(head->substr(kOrigin.size())) : std::nullopt;
 }
 
 std::optional<std::string> Git::subject(const std::string& commit, const Run& run) const {
