@@ -71,7 +71,9 @@ private:
 SourceHash hash_source(const std::filesystem::path& root, const SourceHashOptions& options, const Run& run,
                        const std::function<void(std::string_view path, std::string_view text)>& on_descriptor = {});
 
-/// The files that hash_source would take, sorted by path, without reading them.
+/// The files that hash_source would take, sorted by path, without reading them. A directory that is kept without
+/// entries and a link that leads back are "DIRECTORY/.", as in the original's included_paths(). Nothing at all is no
+/// error. Throws as hash_source does, but for what only hashing meets.
 std::vector<std::string> list_source(const std::filesystem::path& root, const SourceHashOptions& options,
                                      const Run& run);
 
