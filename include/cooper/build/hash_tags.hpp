@@ -8,6 +8,7 @@
 #include "cooper/build/tag_record.hpp"
 #include "cooper/oci/platform.hpp"
 
+#include <array>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -81,8 +82,17 @@ HashTags v1_tags(const CompatibleInputs& inputs, const Run& run);
 std::optional<std::string> find_project_version(const std::filesystem::path& project,
                                                 const std::filesystem::path& package);
 
+/// What profile cooper leaves out of a source tree, in .dockerignore's language: what tools write into a tree on their
+/// own and no image is meant to hold. Version control's own files first (a build that reads them names the commit as a
+/// build argument), then compiled Python (made from sources that count), then caches of tools that check sources.
+/// Nothing that a build would copy on purpose (.venv, node_modules, dist): what an image may hold must count.
+inline constexpr std::array<std::string_view, 10> kDefaultIgnore = {
+    "**/.git",  "**/.hg",       "**/.svn",        "**/__pycache__",   "**/*.pyc",
+    "**/*.pyo", "**/.DS_Store", "**/.mypy_cache", "**/.pytest_cache", "**/.ruff_cache",
+};
+
 struct TagInputs {
-    std::string version;
+    std::string version;                ///< [A-Za-z0-9][A-Za-z0-9.-]*
     std::string base;                   ///< reference as given ("ubuntu:22.04"), or "scratch"
     std::optional<Digest> base_digest;  ///< what it names now; may be absent when `base` has one or is scratch
     oci::Platform platform = oci::Platform::host();
@@ -101,7 +111,68 @@ struct TagInputs {
     unsigned threads = 0;
 };
 
-/// SPECIFICATION TO BE WRITTEN HERE BY THE IMPLEMENTATION: framing, order, levels, digits.
+/// The tags of profile cooper, format "cooper.tags/v1". This comment is the specification.
+///
+/// Framing. A string S(x) is its length in bytes as 8 bytes, most significant first, followed by its bytes. A number
+/// N(x) is 8 bytes, most significant first. An input is five fields,
+///     I = S(kind) S(name) S(value) N(mode) N(size),
+/// where a field that the kind does not use is empty or 0. Text is bytes as given, UTF-8 where it is characters.
+///
+/// Levels. Each is a SHA-256 (FIPS 180-4) over its own inputs, chained to the level before:
+///     versioned = SHA-256( S("cooper.tags/v1") S("versioned") S("")        I I I … )
+///     lock      = SHA-256( S("cooper.tags/v1") S("lock")      S(versioned) I I I … )
+///     source    = SHA-256( S("cooper.tags/v1") S("source")    S(lock)      I I I … )
+/// where the level before is written as "sha256:" and 64 lower-case hex digits.
+///
+/// Inputs of the versioned level, in this order:
+///     "version"         value: the version.
+///     "base"            value: the digest of the base image, "sha256:…" or "sha512:…". Its name is not hashed.
+///     or "scratch"      for the base "scratch"; no other field.
+///     "platform"        value: os/architecture[/variant], normalised ("linux/amd64", "linux/arm64", "linux/arm/v7").
+///     "target"          value: the build target, empty when there is none.
+///     "build argument"  one each, sorted by the bytes of their names. name; value: "sha256:" and the hex SHA-256 of
+///                       the argument's value.
+///     "recipe"          one each, sorted by the bytes of their paths, each path once. name: the path below the root;
+///                       value: "sha256:…" of the content; mode; size.
+/// Inputs of the lock level, in this order:
+///     "extra dependency"  one each, in the order given. value: "sha256:" and the hex SHA-256 of its text.
+///     "lock file"         one each, in the order given. name: the path below the root; value: "sha256:…" of the
+///                         content; size.
+/// Inputs of the source level are the entries of read_tree(), sorted by the bytes of their paths; parents of what was
+/// asked for and empty directories are among them, the root itself is not:
+///     "file"       name: the path below the root; value: "sha256:…" of the content; mode; size.
+///     "directory"  name: the path; mode.
+///     "symlink"    name: the path; value: the text of the link; mode.
+/// Paths have no "." or empty components and no '/' at either end. Modes are 0755 for files that their owner may
+/// execute, else 0644, with 04000 and 02000 (setuid, setgid) as they are; 0755 for directories, 0777 for symlinks.
+///
+/// Digits. D(hash) is the number in the hash's first 103 bits (its first 12 bytes and the 7 upper bits of the next,
+/// most significant first) in base 36, digits 0-9a-z, most significant first, with leading zeros to 20 digits
+/// (2^103 < 36^20).
+///
+/// Tags, with VERSION the version and SUFFIX the suffix, which is not hashed:
+///     versioned  VERSION _ SLUG - D(versioned) SUFFIX
+///     lock       VERSION _ D(lock) SUFFIX
+///     source     VERSION _ D(lock) _ D(source) SUFFIX
+/// SLUG is for reading only: "scratch", or the familiar name of the base without a digest, with its tag ("latest" when
+/// it has neither tag nor digest), such as "ubuntu:22.04" or "ghcr.io/acme/base:v1"; every character but letters,
+/// digits, '.' and '-' becomes '-'; of more than 40 characters the last 40 are kept; then '-' and '.' at its beginning
+/// are dropped. VERSION matches [A-Za-z0-9][A-Za-z0-9.-]*, SUFFIX is empty or '-' and then letters, digits, '.' and
+/// '-'. So the number of '_' tells source tags from the others, and what follows a lock tag's '_' has no '-' before its
+/// suffix, whereas a versioned tag has one in any case.
+///
+/// Sources are those of TreeOptions with `ignore` = kDefaultIgnore (unless default_ignore is false) and then
+/// TagInputs::ignore. A Dockerfile or lock file that lies inside the source tree counts in both levels.
+///
+/// The record holds the inputs as hashed, but build arguments and extra dependencies by their text instead of its
+/// digest, unless they look secret: their kinds are then "secret build argument" and "secret extra dependency" in the
+/// record (never in the hash), and the value is the digest. Not hashed and recorded at the versioned level are
+/// "base name" (value: SLUG) and "suffix" (when there is one). A digest hides a long random token; it does not hide a
+/// guessable password from somebody who tries them all.
+///
+/// Throws Error{InvalidInput} for a version, suffix, base, argument or path that is against these rules, for a base
+/// without a digest, a recipe or lock file that is no regular file below the root or lies behind a symlink, and for a
+/// tag that no registry would accept; Error{NotFound} for a file that is not there; what read_tree() throws.
 HashTags cooper_tags(const TagInputs& inputs, const Run& run);
 
 /// Throws Error{InvalidInput} with the reason when `tag` does not match [A-Za-z0-9_][A-Za-z0-9._-]{0,127} (OCI
