@@ -149,20 +149,18 @@ bool Dockerignore::evaluate(const Pattern& pattern, std::string_view path) {
 }
 
 bool Dockerignore::excludes(std::string_view path) const {
-    const auto cleaned = clean_file_path(path);
-    if (cleaned == ".") {
-        return false;  // nothing excludes the root
-    }
-    const std::string_view whole = cleaned;
+    // Of "a/b/" the parents are "a" and "a/b": the last component is empty.
+    const std::size_t slash = path.rfind('/');
+    const auto parent = slash == std::string_view::npos ? "." : clean_file_path(path.substr(0, slash + 1));
     bool excluded = false;
     for (const auto& pattern : patterns_) {
         if (pattern.excepts != excluded) {
             continue;  // it would change nothing
         }
-        bool matched = evaluate(pattern, whole);
-        for (std::size_t end = whole.find('/'); !matched && end != std::string_view::npos;
-             end = whole.find('/', end + 1)) {
-            matched = evaluate(pattern, whole.substr(0, end));
+        bool matched = evaluate(pattern, path);
+        for (std::size_t end = 0; !matched && parent != "." && end <= parent.size(); ++end) {
+            end = std::min(parent.find('/', end), parent.size());
+            matched = evaluate(pattern, std::string_view(parent).substr(0, end));
         }
         excluded = matched ? !pattern.excepts : excluded;
     }
