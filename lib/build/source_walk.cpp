@@ -49,6 +49,13 @@ unsigned char type_of(mode_t mode) {
     }
 }
 
+/// Error::advise() returns an Error: thrown as it is, it would have lost its kind.
+SourceHashError refused(Kind kind, ErrorCode code, const std::string& message, std::string advice) {
+    SourceHashError error(kind, code, message);
+    error.advise(std::move(advice));
+    return error;
+}
+
 class Walker {
 public:
     Walker(const std::filesystem::path& root, const WildmatchList& patterns, const SourceHashOptions& options,
@@ -108,9 +115,9 @@ SourceWalk Walker::walk() {
     check_root();
     if (root_is_link() && !options_.resolve_root) {
         if (!options_.allow_cyclic_links) {
-            throw SourceHashError(Kind::SymlinkRecursion, ErrorCode::InvalidInput,
-                                  shown("") + " is a symbolic link, which counts as one that leads back to itself")
-                .advise("name the directory that it leads to, or have the link followed first");
+            throw refused(Kind::SymlinkRecursion, ErrorCode::InvalidInput,
+                          shown("") + " is a symbolic link, which counts as one that leads back to itself",
+                          "name the directory that it leads to, or have the link followed first");
         }
         result_.directories.emplace_back().levels_up = 0;
         return std::move(result_);
@@ -226,21 +233,19 @@ std::optional<std::size_t> Walker::levels_back(const WalkedDirectory& directory)
         }
         index = result_.directories[index].parent;
     }
-    const WalkedDirectory& earlier = result_.directories[index];
-    if (directory.is_link && options_.allow_cyclic_links) {
-        return directory.depth - earlier.depth;
+    const std::string earlier = shown(result_.directories[index].path);
+    if (directory.is_link && !options_.allow_cyclic_links) {
+        throw refused(Kind::SymlinkRecursion, ErrorCode::InvalidInput,
+                      "the symbolic link " + shown(directory.path) + " leads back to " + earlier + ", which it is in",
+                      "remove the link: patterns that leave it out do not help");
     }
     if (directory.is_link) {
-        throw SourceHashError(
-            Kind::SymlinkRecursion, ErrorCode::InvalidInput,
-            "the symbolic link " + shown(directory.path) + " leads back to " + shown(earlier.path) + ", which it is in")
-            .advise("remove the link: patterns that leave it out do not help");
+        return directory.depth - result_.directories[index].depth;
     }
     if (options_.allow_cyclic_links) {
-        throw SourceHashError(Kind::DirectoryEnteredTwice, ErrorCode::Unsupported,
-                              shown(directory.path) + " is " + shown(earlier.path) +
-                                  " once more, reached through a link to a directory above it")
-            .advise("dirhash has no answer for such a tree either; remove the link");
+        throw refused(Kind::DirectoryEnteredTwice, ErrorCode::Unsupported,
+                      shown(directory.path) + " is " + earlier + " again, by way of a link to a directory above it",
+                      "dirhash has no answer for such a tree either; remove the link");
     }
     return std::nullopt;  // below it, the link that led here comes again and is the error
 }
