@@ -50,8 +50,7 @@ public:
 
     std::vector<std::string> hash_all(const Run& run) {
         const std::size_t turns = large_ + (order_.size() - large_ + kBatch - 1) / kBatch;
-        const unsigned wanted = options_.threads != 0 ? options_.threads : std::thread::hardware_concurrency();
-        const auto threads = std::min<std::size_t>(std::clamp(wanted, 1U, kMaxThreads), turns);
+        const auto threads = std::min<std::size_t>(hashing_threads(options_.threads), turns);
         if (threads < 2) {
             take_turns(run);
             return std::move(hex_);
@@ -177,6 +176,10 @@ private:
 };
 
 }  // namespace
+
+unsigned hashing_threads(unsigned wanted) {
+    return std::clamp(wanted != 0 ? wanted : std::thread::hardware_concurrency(), 1U, kMaxThreads);
+}
 
 FileHashes hash_files(const FileDescriptor& root, const std::filesystem::path& name,
                       const std::vector<FileToHash>& files, const FileHashOptions& options, const Run& run) {

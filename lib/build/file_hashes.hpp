@@ -37,6 +37,9 @@ struct FileHashes {
     std::uint64_t files_read = 0;
 };
 
+/// 0: as many as the machine has cores; 8 at most.
+unsigned hashing_threads(unsigned wanted);
+
 /// Hashes `files` below the open directory `root` (shown as `name` in errors), largest first, on several threads.
 /// Throws Error{Integrity} when a file is another than `status` says or changes while it is read, SystemError with its
 /// path.
