@@ -180,6 +180,21 @@ GitFacts facts_of_repository(const fs::path& directory, const Environment& envir
 
 }  // namespace
 
+GitFacts with_commit(GitFacts facts, std::string_view sha) {
+    facts.sha = sha;
+    facts.relevant_sha.clear();
+    facts.head_sha.clear();
+    facts.short_sha.clear();
+    return facts;
+}
+
+GitFacts with_ref(GitFacts facts, std::string_view ref) {
+    facts.ref = (ref.empty() || ref.starts_with("refs/") ? "" : "refs/heads/") + std::string(ref);
+    facts.ref_name = name_of_ref(facts.ref);
+    facts.pull_request = number_of_pull(facts.ref);
+    return facts;
+}
+
 GitFacts find_git_facts(const fs::path& directory, const Environment& environment, const Run& run) {
     return environment.get("GITHUB_ACTIONS") == "true" ? facts_of_job(directory, environment, run)
                                                        : facts_of_repository(directory, environment, run);

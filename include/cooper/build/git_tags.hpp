@@ -41,6 +41,11 @@ struct GitFacts {
 /// Throws Error{InvalidInput} for an event file that is not what GitHub writes. Runs git as a program; any thread.
 GitFacts find_git_facts(const std::filesystem::path& directory, const Environment& environment, const Run& run);
 
+/// The facts of another commit or ref, which the caller names ("--sha", "--ref"); the rest stays. A ref without "refs/"
+/// is a branch.
+GitFacts with_commit(GitFacts facts, std::string_view sha);
+GitFacts with_ref(GitFacts facts, std::string_view ref);
+
 /// Who decides whether "latest" moves. Auto: the dialect, but never to a pre-release and never backwards. Always: the
 /// caller; backwards is an error. Never: nothing gets it, not even from a rule or a branch of that name.
 enum class Latest : std::uint8_t { Auto, Always, Never };
