@@ -7,6 +7,10 @@
 
 #include <catch2/catch.hpp>
 
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
 using namespace cooper;
 using namespace cooper::build;
 using namespace cooper::testing;
@@ -139,6 +143,87 @@ TEST_CASE("vectors: lock_hash", "[unit][build][vectors]") {
             CHECK(errno_name(ask) == *error);
         } else {
             CHECK(ask() == text_or(one, "expect"));
+        }
+    }
+}
+
+namespace {
+
+/// The originals pass on what no registry accepts; cooper computes it, then refuses it.
+bool is_legal(const std::string& tag) {
+    return !refusal([&] { check_tag(tag, "tag"); });
+}
+
+HashTags ask_tags(const Value& one, const Scratch& scratch) {
+    CompatibleInputs inputs;
+    inputs.lock = lock_inputs(one, scratch);
+    inputs.version = text_or(one, "version");
+    if (text_or(one, "profile") == "v0") {
+        inputs.runtime_repository = find_text(one, "runtime_repo");
+        return v0_tags(inputs, {});
+    }
+    inputs.source = scratch.path() / text_or(one, "source_dir");
+    inputs.suffix = text_or(one, "suffix");
+    return v1_tags(inputs, {});
+}
+
+void check_failure(const Value& error, const Value& one, const Scratch& scratch) {
+    const auto kind = text_or(error, "kind");
+    const auto source_kind = [&] {
+        try {
+            (void)ask_tags(one, scratch);
+        } catch (const SourceHashError& failure) {
+            return std::optional(failure.kind());
+        }
+        return std::optional<SourceHashError::Kind>();
+    };
+    if (kind == "os_error") {
+        CHECK(errno_name([&] { (void)ask_tags(one, scratch); }) == text_or(error, "errno"));
+    } else if (kind == "split_colon") {
+        CHECK(refusal([&] { (void)ask_tags(one, scratch); }) == ErrorCode::InvalidInput);
+    } else if (kind == "symlink_recursion") {
+        CHECK(source_kind() == SourceHashError::Kind::SymlinkRecursion);
+    } else if (kind == "name_not_utf8") {
+        CHECK(source_kind() == SourceHashError::Kind::NameNotUtf8);
+    } else if (kind == "nothing_to_hash") {
+        CHECK(source_kind() == SourceHashError::Kind::NothingToHash);
+    } else {
+        CHECK(source_kind().has_value());
+    }
+}
+
+}  // namespace
+
+TEST_CASE("vectors: image_tags", "[unit][build][vectors]") {
+    for (const auto& one : vectors("image_tags.json")) {
+        INFO(one.dump());
+        const Scratch scratch(one.at("tree"));
+        const auto& expect = one.at("expect");
+        if (const auto error = expect.find("error"); error != expect.end()) {
+            check_failure(*error, one, scratch);
+            continue;
+        }
+        const auto& tags = expect.at("tags");
+        const auto name = [&](const char* level, std::size_t place) {
+            return tags.is_array() ? tags.at(place).get<std::string>() : text_or(tags, level);
+        };
+        const std::array<std::string, 3> wanted = {name("source", 0), name("lock", 1), name("versioned", 2)};
+        const auto tag_of = [&](const std::string& text) {
+            return tags.is_array() ? text.substr(text.rfind(':') + 1) : text;
+        };
+        const auto* const illegal =
+            std::find_if_not(wanted.begin(), wanted.end(), [&](const auto& text) { return is_legal(tag_of(text)); });
+        if (illegal != wanted.end()) {
+            CHECK_THROWS_WITH(ask_tags(one, scratch), Catch::Contains("'" + tag_of(*illegal) + "'"));
+            continue;
+        }
+        const auto made = ask_tags(one, scratch);
+        const auto full = [&](const std::string& tag) { return tags.is_array() ? made.repository + ":" + tag : tag; };
+        CHECK(full(made.source) == wanted[0]);
+        CHECK(full(made.lock) == wanted[1]);
+        CHECK(full(made.versioned) == wanted[2]);
+        if (const auto image = find_text(expect, "image")) {
+            CHECK(full(made.source) == *image);
         }
     }
 }
