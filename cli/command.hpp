@@ -34,6 +34,7 @@ std::unique_ptr<Command> make_presign_command();
 std::unique_ptr<Command> make_publish_command();
 std::unique_ptr<Command> make_pull_command();
 std::unique_ptr<Command> make_abort_orphans_command();
+std::unique_ptr<Command> make_tags_command();
 std::unique_ptr<Command> make_version_command();
 
 /// In the order of the list that `cooper help` prints.

@@ -12,7 +12,7 @@ step "1. What the build needs"
 sh cmake/install_packages.sh cmake/packages.txt examples/packages.txt
 
 step "2. The build"
-export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
+export CCACHE_NOHASHDIR=1
 cmake --preset release >/dev/null
 cmake --build --preset release --target cooper_cli
 cooper=$PWD/build/release/cooper

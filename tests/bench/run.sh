@@ -6,7 +6,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
+export CCACHE_NOHASHDIR=1
 cmake --preset release >/dev/null
 cmake --build --preset release --target cooper_cli bench_null_s3 >/dev/null
 python=/usr/bin/python3

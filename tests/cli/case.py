@@ -15,7 +15,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import harness  # noqa: E402
 import services  # noqa: E402
 
-VERBS = ["publish", "append", "pull", "inspect", "presign", "changelog", "s3 abort-orphans", "version"]
+VERBS = ["publish", "append", "pull", "inspect", "tags", "presign", "changelog", "s3 abort-orphans", "version"]
 
 
 class TestCase(unittest.TestCase):
