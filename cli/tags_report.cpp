@@ -15,7 +15,11 @@ std::string joined(const std::vector<std::string>& texts, std::string_view separ
 }
 
 std::string one_per_line(const std::vector<std::string>& texts) {
-    return texts.empty() ? "" : printable(joined(texts, "\n")) + "\n";
+    std::string lines;
+    for (const std::string& text : texts) {
+        lines += printable(text) + "\n";
+    }
+    return lines;
 }
 
 /// Each tag in each repository; the bare tags when there is none.

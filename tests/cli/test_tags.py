@@ -93,7 +93,9 @@ class Compatible(TagsCase):
 class Sound(TagsCase):
     def test_three_tags_source_first(self):
         self.project()
-        source, lock, versioned = self.tags().out.split()
+        said = self.tags().out
+        source, lock, versioned = said.split()
+        self.assertEqual(said, "%s\n%s\n%s\n" % (source, lock, versioned))
         self.assertRegex(lock, r"^1\.0\.0_[0-9a-z]{20}$")
         self.assertRegex(source, r"^%s_[0-9a-z]{20}$" % lock)
         self.assertRegex(versioned, r"^1\.0\.0_.*ubuntu.*-[0-9a-z]{20}$")
