@@ -25,9 +25,17 @@ using Kind = SourceHashError::Kind;
 
 constexpr std::uint64_t kMaxEntries = TarLimits().max_entries;
 constexpr int kDirectoryFlags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+constexpr std::size_t kMaxOpen = 16;  // directories above the current one that stay open
 
 struct CloseDirectory {
     void operator()(DIR* directory) const { closedir(directory); }
+};
+using DirectoryStream = std::unique_ptr<DIR, CloseDirectory>;
+
+/// A directory whose subdirectories are still to come.
+struct OpenDirectory {
+    std::size_t index;
+    DirectoryStream stream;
 };
 
 struct Name {
@@ -74,7 +82,10 @@ private:
     [[nodiscard]] bool root_is_link() const;
 
     void visit(WalkedDirectory directory);
-    [[nodiscard]] FileDescriptor open(const WalkedDirectory& directory) const;
+    FileDescriptor open(const WalkedDirectory& directory);
+    [[nodiscard]] FileDescriptor open_from_root(const WalkedDirectory& directory) const;
+    [[nodiscard]] DirectoryStream to_stream(FileDescriptor opened, const std::string& path) const;
+    void keep_open(std::size_t index, DirectoryStream stream);
     [[nodiscard]] DirectoryIdentity identify(int descriptor, const std::string& path) const;
     [[nodiscard]] std::optional<std::size_t> levels_back(const WalkedDirectory& directory) const;
     std::vector<Name> list(DIR* stream, const std::string& path);
@@ -90,6 +101,7 @@ private:
     const Run& run_;
     SourceWalk result_;
     std::vector<WalkedDirectory> pending_;  // the next one last
+    std::vector<OpenDirectory> open_;       // from above, the nearest ones of the current branch
     std::uint64_t entries_ = 0;
 };
 
@@ -165,11 +177,7 @@ void Walker::visit(WalkedDirectory directory) {
     if (directory.levels_up) {
         return;
     }
-    const std::unique_ptr<DIR, CloseDirectory> stream(fdopendir(opened.get()));
-    if (!stream) {
-        throw cannot("list the directory", directory.path, errno);
-    }
-    opened.release();
+    DirectoryStream stream = to_stream(std::move(opened), directory.path);
     const std::size_t above = pending_.size();
     for (const Name& name : list(stream.get(), directory.path)) {
         take(name, dirfd(stream.get()), join_path(directory.path, name.text));
@@ -181,11 +189,33 @@ void Walker::visit(WalkedDirectory directory) {
         pending_[i].through_link = directory.through_link || pending_[i].is_link;
     }
     std::reverse(pending_.begin() + static_cast<std::ptrdiff_t>(above), pending_.end());
+    if (pending_.size() > above) {
+        keep_open(index, std::move(stream));
+    }
 }
 
-/// Always from the root, so that one descriptor is enough for any depth, and the kernel's limit of 40 links in a path
-/// is met where the original meets it. Where no link was met on the way, none is followed.
-FileDescriptor Walker::open(const WalkedDirectory& directory) const {
+/// Links are followed from the root, so that the kernel's limit of 40 links in a path is met where the original meets
+/// it. All else is opened from the directory above, while that is open: a path costs its length.
+FileDescriptor Walker::open(const WalkedDirectory& directory) {
+    if (directory.path.size() > kMaxPath) {
+        throw cannot("read the directory", directory.path, ENAMETOOLONG);
+    }
+    while (!open_.empty() && open_.back().index > directory.parent) {
+        open_.pop_back();
+    }
+    if (directory.is_link || open_.empty() || open_.back().index != directory.parent) {
+        return open_from_root(directory);
+    }
+    const std::string name(file_name(directory.path));
+    FileDescriptor opened(openat(dirfd(open_.back().stream.get()), name.c_str(), kDirectoryFlags | O_NOFOLLOW));
+    if (!opened.valid()) {
+        throw cannot("read the directory", directory.path, errno);
+    }
+    return opened;
+}
+
+/// Where no link was met on the way, none is followed.
+FileDescriptor Walker::open_from_root(const WalkedDirectory& directory) const {
     const std::string path = directory.path.empty() ? "." : directory.path;
     FileDescriptor opened;
     int problem = ENOENT;
@@ -207,6 +237,22 @@ FileDescriptor Walker::open(const WalkedDirectory& directory) const {
         throw cannot("read the directory", directory.path, problem);
     }
     return opened;
+}
+
+DirectoryStream Walker::to_stream(FileDescriptor opened, const std::string& path) const {
+    DirectoryStream stream(fdopendir(opened.get()));
+    if (!stream) {
+        throw cannot("list the directory", path, errno);
+    }
+    opened.release();
+    return stream;
+}
+
+void Walker::keep_open(std::size_t index, DirectoryStream stream) {
+    if (open_.size() == kMaxOpen) {
+        open_.erase(open_.begin());
+    }
+    open_.push_back({index, std::move(stream)});
 }
 
 DirectoryIdentity Walker::identify(int descriptor, const std::string& path) const {
