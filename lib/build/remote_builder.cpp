@@ -19,6 +19,8 @@ using std::chrono::seconds;
 using Instant = std::chrono::system_clock::time_point;
 
 constexpr std::string_view kUploadTask = "build context";
+constexpr const char* kStart = "POST /build";
+constexpr const char* kPoll = "GET /build_status";
 constexpr auto kLongestTiming = std::chrono::hours(24 * 365);  // keeps sums of times far from their limits
 
 enum class Stage : std::uint8_t { Waiting, Done, Failed, Unknown };
@@ -120,16 +122,15 @@ private:
 
 /// V0 writes whatever it was given into the next request; strings and whole numbers are what can be meant.
 std::string build_id_of(const json::Value& document) {
-    const std::string what = "POST /build";
     const json::Value* id = json::find_member(document, "build_id");
     if (id == nullptr) {
-        throw strange_answer(what, "it has no build_id");
+        throw strange_answer(kStart, "it has no build_id");
     }
     if (id->is_number_integer()) {
         return json::write(*id);
     }
     if (!id->is_string() || !is_plain_name(id->get_ref<const std::string&>())) {
-        throw strange_answer(what, "its build_id is neither a short text nor a whole number");
+        throw strange_answer(kStart, "its build_id is neither a short text nor a whole number");
     }
     return id->get<std::string>();
 }
@@ -205,12 +206,9 @@ std::string RemoteBuilder::State::start(const std::shared_ptr<const Ranged>& con
     const auto body = std::make_shared<ReportedRanged>(form.body, *run.progress);
     const Instant deadline = run.clock->now() + timings.limit;
     run.progress->begin(kUploadTask, body->size());
-    const RuntimeApiAnswer answer = api.send(api.post("/build", form.content_type, body), deadline, run);
+    const RuntimeApiAnswer answer = api.ask(api.post("/build", form.content_type, body), kStart, deadline, run);
     run.progress->end(kUploadTask);
-    if (!answer.success()) {
-        api.refuse(answer, "POST /build");
-    }
-    return build_id_of(RuntimeApi::document(answer, "POST /build"));
+    return build_id_of(RuntimeApi::document(answer, kStart));
 }
 
 HttpRequest RemoteBuilder::State::status_request(const std::string& id) const {
@@ -220,12 +218,11 @@ HttpRequest RemoteBuilder::State::status_request(const std::string& id) const {
 }
 
 RemoteBuilder::State::Poll RemoteBuilder::State::poll(const std::string& id, Instant deadline, const Run& run) const {
-    const std::string what = "GET /build_status";
     RuntimeApiAnswer answer;
     try {
         answer = api.send(status_request(id), deadline, run);
         if (!answer.success()) {
-            api.refuse(answer, what);
+            api.refuse(answer, kPoll);
         }
     } catch (const Error& error) {
         // A certificate that is not trusted now will not be in ten seconds; a status that the server refuses may be.
@@ -237,13 +234,13 @@ RemoteBuilder::State::Poll RemoteBuilder::State::poll(const std::string& id, Ins
         return {std::nullopt, answer.retry_after.value_or(milliseconds(0))};
     }
     require_ok(answer, "Failed to get build status");
-    return {RuntimeApi::document(answer, what), answer.retry_after.value_or(milliseconds(0))};
+    return {RuntimeApi::document(answer, kPoll), answer.retry_after.value_or(milliseconds(0))};
 }
 
 std::string RemoteBuilder::State::status_of(const json::Value& document) const {
     const json::Value* status = json::find_member(document, "status");
     if (status == nullptr && !is_script()) {
-        throw strange_answer("GET /build_status", "it has no status");
+        throw strange_answer(kPoll, "it has no status");
     }
     if (status == nullptr) {
         return "unknown";
@@ -258,7 +255,7 @@ std::string RemoteBuilder::State::image_of(const json::Value& document, const st
         return name;
     }
     if (absent || !image->is_string() || !is_plain_name(image->get_ref<const std::string&>())) {
-        throw strange_answer("GET /build_status", "the build is done, but its image is not named");
+        throw strange_answer(kPoll, "the build is done, but its image is not named");
     }
     return image->get<std::string>();
 }
@@ -322,11 +319,8 @@ std::string RemoteBuilder::registry_prefix(const Run& run) const {
     const RuntimeApi& api = state_->api;
     const std::string what = "GET /registry_prefix";
     return in_context("Runtime API " + api.address(), [&] {
-        const RuntimeApiAnswer answer = api.send(api.get("/registry_prefix"), std::nullopt, run);
-        if (!answer.success()) {
-            api.refuse(answer, what);
-        }
-        const json::Value document = RuntimeApi::document(answer, what);
+        const json::Value document =
+            RuntimeApi::document(api.ask(api.get("/registry_prefix"), what, std::nullopt, run), what);
         const json::Value* prefix = json::find_member(document, "registry_prefix");
         if (prefix == nullptr || !prefix->is_string() || !is_plain_name(prefix->get_ref<const std::string&>())) {
             throw strange_answer(what, "it names no registry_prefix");
@@ -352,10 +346,7 @@ bool RemoteBuilder::image_exists(const std::string& image, const Run& run) const
     const std::string what = "GET /image_exists";
     return in_context("Runtime API " + api.address() + ": looking for " + oci::printable(image), [&] {
         const RuntimeApiAnswer answer =
-            api.send(api.get("/image_exists", "image=" + percent_encode(image)), std::nullopt, run);
-        if (!answer.success()) {
-            api.refuse(answer, what);
-        }
+            api.ask(api.get("/image_exists", "image=" + percent_encode(image)), what, std::nullopt, run);
         state_->require_ok(answer, "Failed to check image existence");
         const json::Value document = RuntimeApi::document(answer, what);
         const json::Value* exists = json::find_member(document, "exists");

@@ -188,6 +188,15 @@ RuntimeApiAnswer RuntimeApi::send(const HttpRequest& request,
     }
 }
 
+RuntimeApiAnswer RuntimeApi::ask(const HttpRequest& request, const std::string& what,
+                                 std::optional<std::chrono::system_clock::time_point> deadline, const Run& run) const {
+    RuntimeApiAnswer answer = send(request, deadline, run);
+    if (!answer.success()) {
+        refuse(answer, what);
+    }
+    return answer;
+}
+
 void RuntimeApi::refuse(const RuntimeApiAnswer& answer, const std::string& what) const {
     const std::string detail = detail_of(answer.body);
     HttpError error(

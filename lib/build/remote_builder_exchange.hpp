@@ -40,6 +40,11 @@ public:
                                         std::optional<std::chrono::system_clock::time_point> deadline,
                                         const Run& run) const;
 
+    /// The same; an answer that is no success is refused.
+    [[nodiscard]] RuntimeApiAnswer ask(const HttpRequest& request, const std::string& what,
+                                       std::optional<std::chrono::system_clock::time_point> deadline,
+                                       const Run& run) const;
+
     /// Throws HttpError for an answer to `what` ("POST /build") that is no success.
     [[noreturn]] void refuse(const RuntimeApiAnswer& answer, const std::string& what) const;
     /// The answer's JSON object; Error{Unavailable} for anything else.

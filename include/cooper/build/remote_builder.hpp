@@ -43,25 +43,24 @@ enum class RuntimeApiDialect : std::uint8_t {
     V0,
     /// The SDK's build_for_runtime_api.py: multipart form; a poll that fails counts as one and the next is made;
     /// without
-    /// a name in SUCCESS the image is what was asked for; slashes at the end of the base URL are dropped.
+    /// an image in SUCCESS it is the name that was asked for; slashes at the end of the base URL are dropped.
     V1Script,
-    /// That script before its upload worked: JSON body, one name only, status at /build_status/ID, and in its own
-    /// words:
-    /// "completed", "failed", "pending", "running". Any other word ends the wait with an error.
+    /// That script before its upload worked: JSON body, one name only, status at /build_status/ID and in words of its
+    /// own: "completed", "failed", "pending", "running". Any other word ends the wait with an error.
     V1ScriptJson,
 };
 
-/// How long it asks and waits. Named sets instead of defaults: the clients have little in common.
+/// How long it asks and waits. Take a dialect's set and change what differs: zeros are refused.
 struct RemoteBuilderTimings {
-    std::chrono::milliseconds poll_interval;  ///< between two questions for the status
-    std::chrono::milliseconds limit;  ///< no further question when more than this has passed since the build began
-    int polls;                        ///< questions for the status at most; 0: as many as fit in `limit`
-    int rate_limit_tries;             ///< of one request while the answer is 429, 1, 2, 4, … s apart, at least 4 s
+    std::chrono::milliseconds poll_interval{0};  ///< between two questions for the status
+    std::chrono::milliseconds limit{0};  ///< no further question when more than this has passed since the build began
+    int polls = 0;                       ///< questions for the status at most; 0: as many as fit in `limit`
+    int rate_limit_tries = 0;            ///< of one request while the answer is 429, 1, 2, 4, … s apart, at least 4 s
     /// build() only: when those tries are used up it pauses for this long and begins with them anew, as long as `limit`
     /// allows. Zero: the 429 is the error. A Retry-After that is longer than a wait or pause replaces it.
-    std::chrono::milliseconds rate_limit_pause;
-    std::chrono::milliseconds upload_stall;   ///< POST /build: no byte in either direction for this long is an error
-    std::chrono::milliseconds request_stall;  ///< all other requests
+    std::chrono::milliseconds rate_limit_pause{0};
+    std::chrono::milliseconds upload_stall{0};   ///< POST /build: no byte in either direction for this long is an error
+    std::chrono::milliseconds request_stall{0};  ///< all other requests
 
     /// Every 30 s for 30 min; a 429 three times 4 s apart, then pauses of 30 s (which the original means to make).
     static RemoteBuilderTimings v0();
