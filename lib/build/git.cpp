@@ -74,7 +74,7 @@ std::optional<std::string> Git::ask_all(const std::vector<std::string>& argument
 }
 
 bool Git::installed(const Run& run) const {
-    return ask({"version"}, run).has_value();
+    return Git("/", environment_).ask({"version"}, run).has_value();  // the directory may not exist
 }
 
 bool Git::in_repository(const Run& run) const {
