@@ -1,6 +1,7 @@
 #include "cooper/base/files.hpp"
 #include "cooper/build/source_hash.hpp"
 #include "cooper/build/tree.hpp"
+#include "cooper/delivery/keys.hpp"
 
 #include "command.hpp"
 #include "github_output.hpp"
@@ -214,14 +215,11 @@ private:
     build::GitFacts facts(const Session& session) const {
         auto facts = build::find_git_facts(flags_.root, session.environment(), session.run());
         if (!flags_.sha.empty()) {
-            facts.sha = facts.head_sha = flags_.sha;
-            facts.short_sha = flags_.sha.substr(0, 7);
+            as_usage("--sha", [&] { delivery::check_commit(flags_.sha); });
+            facts = build::with_commit(std::move(facts), flags_.sha);
         }
         if (!flags_.ref.empty()) {
-            facts.ref = flags_.ref;
-            facts.ref_name = flags_.ref.starts_with("refs/") && flags_.ref.find('/', 5) != std::string::npos
-                                 ? flags_.ref.substr(flags_.ref.find('/', 5) + 1)
-                                 : flags_.ref;
+            facts = build::with_ref(std::move(facts), flags_.ref);
         }
         return facts;
     }
@@ -240,6 +238,12 @@ private:
             }
             const auto tags = flags_.dialect == "build.sh" ? build::build_sh_tags(known, options)
                                                            : build::metadata_tags(known, options);
+            if (tags.tags.empty()) {
+                throw Error(ErrorCode::NotFound,
+                            "there is nothing to make tags of: " +
+                                (known.why_unknown.empty() ? "no commit, branch or tag is known" : known.why_unknown))
+                    .advise("run it in a checkout (--root DIR), or give --sha and --ref");
+            }
             if (known.ref.starts_with("refs/tags/")) {
                 session.note((tags.latest ? "latest: " : "not latest: ") + tags.latest_reason);
             }

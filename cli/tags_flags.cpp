@@ -63,8 +63,7 @@ void TagsFlags::declare(CommandLine& line) {
 
 void TagsFlags::declare_content(CommandLine& line) {
     line.heading("Content");
-    line.value("--base", "IMAGE", "base image; cooper: by digest, which a registry is asked for when it is not given",
-               base);
+    line.value("--base", "IMAGE", "base image; cooper hashes its digest, and asks a registry when none is given", base);
     line.value("--root", "DIR", "what paths are below of; default: here", root);
     line.values("--source", "PATH", "directory or file of sources below the root; default: all; repeatable", sources);
     line.values("--lock-file", "PATH", "dependencies' lock file below the root, in order; v1: besides its own two",

@@ -238,6 +238,13 @@ class Git(TagsCase):
         said = self.cooper("tags", "--git", "--dialect", "build.sh", "--suffix", "nikolaik", "--root", root, **environment).out.split()
         self.assertEqual(said, [sha[:7] + "-nikolaik", sha + "-nikolaik", "7-merge-nikolaik"])
 
+    def test_without_git_it_says_so(self):
+        nowhere = self.workspace.directory("nowhere")
+        self.assertIn("in no git repository", self.cooper("tags", "--git", "--root", nowhere, expect=1).err)
+        self.assertEqual(self.cooper("tags", "--git", "--root", nowhere, "--sha", "0123456789abcdef", "--ref", "refs/heads/x").out,
+                         "x\nsha-0123456\nsha-0123456789abcdef\n")
+        self.fails(2, "tags", "--git", "--root", nowhere, "--sha", "xyz", says="--sha")
+
     def test_sdk(self):
         root = self.repository()
         sha = self.git("rev-parse", "HEAD")
