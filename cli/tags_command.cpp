@@ -158,10 +158,8 @@ private:
             throw UsageError("--profile " + flags_.profile_name() + " takes one --source");
         }
         const std::filesystem::path root(flags_.root);
-        std::filesystem::path source = flags_.sources.empty() ? root : root / flags_.sources[0];
-        if (std::filesystem::is_symlink(source)) {
-            source = std::filesystem::canonical(source);  // the originals, which never meet one, call it a cycle
-        }
+        // "." has a parent too, and a symlink at the end would be a cycle to the originals, which never meet one.
+        const auto source = std::filesystem::weakly_canonical(flags_.sources.empty() ? root : root / flags_.sources[0]);
         build::CompatibleInputs inputs;
         inputs.lock.base_image = flags_.base;
         inputs.lock.enable_browser = !flags_.no_browser;

@@ -82,6 +82,18 @@ class Compatible(TagsCase):
                 ran += 1
         self.assertGreater(ran, 8)
 
+    def test_v0_from_within_the_package_and_through_a_link(self):
+        self.workspace.file("hands/openhands/__init__.py", "", 0o644)
+        self.workspace.file("hands/pyproject.toml", '[tool.poetry]\nversion = "0.62.0"\n', 0o644)
+        self.workspace.file("hands/poetry.lock", "", 0o644)
+        os.symlink("openhands", self.path("hands/link"))
+        command = ("tags", "--profile", "v0", "--base", "debian:12", "--root")
+        said = self.cooper(*command, self.path("hands/openhands")).out
+        self.assertIn("oh_v0.62.0_", said)
+        self.assertEqual(self.cooper(*command, self.path("hands/openhands/.")).out, said)
+        self.assertEqual(self.cooper(*command, self.path("hands/link/")).out, said)
+        self.assertEqual(self.cooper(*command, self.path("hands"), "--source", "openhands").out, said)
+
     def test_a_tag_that_no_registry_accepts_is_refused(self):
         self.project()
         failed = self.cooper("tags", "--profile", "v1", "--base", "ubuntu@sha256:" + "a" * 64, "--version", "1.0.0", "--root", self.path("project"),
