@@ -5,6 +5,7 @@
 #include "base/beneath.hpp"
 #include "base/workers.hpp"
 #include "build/paths.hpp"
+#include "build/stat_cache.hpp"
 #include "oci/printable.hpp"
 
 #include <fcntl.h>
@@ -14,6 +15,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <numeric>
 #include <optional>
 #include <thread>
@@ -35,32 +37,53 @@ bool is_same_file(const struct stat& one, const struct stat& other) {
            one.st_ctim.tv_nsec == other.st_ctim.tv_nsec;
 }
 
+/// The clock that file times come from, ahead of them by a tick at most.
+std::int64_t nanoseconds_at(const Clock& clock) {
+    return std::chrono::duration_cast<std::chrono::nanoseconds>(clock.now().time_since_epoch()).count();
+}
+
+std::vector<std::size_t> order_by_path(const std::vector<FileToHash>& files) {
+    std::vector<std::size_t> order(files.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    const auto before = [&](std::size_t one, std::size_t other) { return files[one].path < files[other].path; };
+    if (!std::is_sorted(order.begin(), order.end(), before)) {
+        std::sort(order.begin(), order.end(), before);
+    }
+    return order;
+}
+
 /// What all threads share: the files by the order in which they are taken, and where the next turn begins.
 class HashRound {
 public:
+    /// Hashes the files whose `hex` is empty, and notes when it began with each in `began` (nanoseconds since 1970).
     HashRound(const FileDescriptor& root, const std::filesystem::path& name, const std::vector<FileToHash>& files,
-              const FileHashOptions& options)
-        : root_(root), name_(name), files_(files), options_(options), order_(files.size()), hex_(files.size()) {
-        std::iota(order_.begin(), order_.end(), std::size_t{0});
+              const FileHashOptions& options, std::vector<std::string>& hex, std::vector<std::int64_t>& began)
+        : root_(root), name_(name), files_(files), options_(options), hex_(hex), began_(began) {
+        for (std::size_t i = 0; i < files.size(); ++i) {
+            if (hex[i].empty()) {
+                order_.push_back(i);
+            }
+        }
         // The small ones stay in the caller's order: neighbours share directories that are in the processor's cache.
         const auto small = std::stable_partition(order_.begin(), order_.end(), [&](auto i) { return is_large(i); });
         large_ = static_cast<std::size_t>(small - order_.begin());
         std::stable_sort(order_.begin(), small, [&](auto one, auto other) { return size_of(one) > size_of(other); });
     }
 
-    std::vector<std::string> hash_all(const Run& run) {
+    /// How many files were read.
+    std::uint64_t hash_all(const Run& run) {
         const std::size_t turns = large_ + (order_.size() - large_ + kBatch - 1) / kBatch;
         const auto threads = std::min<std::size_t>(hashing_threads(options_.threads), turns);
         if (threads < 2) {
             take_turns(run);
-            return std::move(hex_);
+            return order_.size();
         }
         Workers workers(run);
         for (std::size_t i = 0; i < threads; ++i) {
             workers.start([this, of_workers = workers.run()] { take_turns(of_workers); });
         }
         workers.join();
-        return std::move(hex_);
+        return order_.size();
     }
 
 private:
@@ -89,6 +112,7 @@ private:
             const std::size_t end = turn < large_ ? turn + 1 : std::min(begin + kBatch, order_.size());
             for (std::size_t i = begin; i < end; ++i) {
                 run.check();
+                began_[order_[i]] = nanoseconds_at(*run.clock);
                 hex_[order_[i]] = hash_one(files_[order_[i]], digest, buffer, run);
             }
         }
@@ -169,10 +193,11 @@ private:
     const std::filesystem::path& name_;
     const std::vector<FileToHash>& files_;
     const FileHashOptions& options_;
-    std::vector<std::size_t> order_;  // the large files, largest first, then the others
-    std::size_t large_ = 0;           // how many are large
+    std::vector<std::string>& hex_;     // each element is written by one thread
+    std::vector<std::int64_t>& began_;  // this too
+    std::vector<std::size_t> order_;    // the large files, largest first, then the others
+    std::size_t large_ = 0;             // how many are large
     std::atomic<std::size_t> next_turn_ = 0;
-    std::vector<std::string> hex_;  // each element is written by one thread
 };
 
 }  // namespace
@@ -183,8 +208,24 @@ unsigned hashing_threads(unsigned wanted) {
 
 FileHashes hash_files(const FileDescriptor& root, const std::filesystem::path& name,
                       const std::vector<FileToHash>& files, const FileHashOptions& options, const Run& run) {
-    HashRound round(root, name, files, options);
-    return {round.hash_all(run), files.size()};
+    FileHashes hashes;
+    hashes.hex.resize(files.size());
+    std::vector<std::int64_t> began(files.size());
+    const auto hash_others = [&] {
+        hashes.files_read = HashRound(root, name, files, options, hashes.hex, began).hash_all(run);
+    };
+    if (options.cache_directory.empty()) {
+        hash_others();
+        return hashes;
+    }
+    const auto order = order_by_path(files);
+    const StatCache cache(root, name, options);
+    cache.recall(files, order, nanoseconds_at(*run.clock), hashes.hex);
+    hash_others();
+    if (hashes.files_read > 0) {
+        cache.remember(files, order, hashes.hex, began);
+    }
+    return hashes;
 }
 
 }  // namespace cooper::build
