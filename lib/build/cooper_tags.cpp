@@ -143,7 +143,7 @@ public:
         options.dockerignore = false;
         options.threads = inputs.threads;
         if (!options.sources.empty()) {
-            tree_ = read_tree(options, run);
+            in_context("while reading recipes and lock files", [&] { tree_ = read_tree(options, run); });
         }
     }
 
