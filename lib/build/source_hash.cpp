@@ -67,7 +67,7 @@ HashAlgorithm parse_algorithm(const std::string& name) {
 std::vector<bool> kept_directories(const SourceWalk& walk, bool empty_dirs) {
     std::vector<bool> kept(walk.directories.size(), empty_dirs);
     for (std::size_t i = walk.directories.size(); i-- > 0;) {  // those below come later
-        const WalkedDirectory& directory = walk.directories[i];
+        const SourceDirectory& directory = walk.directories[i];
         if (directory.files != 0 || directory.levels_up) {
             kept[i] = true;
         }
@@ -131,7 +131,7 @@ public:
         : walk_(walk), contents_(contents), properties_(properties), below_(walk.directories.size()) {}
 
     [[nodiscard]] std::string text_of(std::size_t index) {
-        const WalkedDirectory& directory = walk_.directories[index];
+        const SourceDirectory& directory = walk_.directories[index];
         if (directory.levels_up) {
             return way_up(*directory.levels_up);
         }
@@ -152,7 +152,7 @@ public:
     }
 
     void add_to_parent(std::size_t index, const std::string& hex) {
-        const WalkedDirectory& directory = walk_.directories[index];
+        const SourceDirectory& directory = walk_.directories[index];
         if (index != 0) {
             below_[directory.parent].push_back(entry("dirhash:" + hex, directory.path, directory.is_link));
         }
@@ -249,7 +249,7 @@ std::vector<std::string> list_source(const std::filesystem::path& root, const So
     std::vector<std::string> paths;
     paths.reserve(walk.files.size());
     for (std::size_t i = walk.directories.size(); i-- > 0;) {
-        const WalkedDirectory& directory = walk.directories[i];
+        const SourceDirectory& directory = walk.directories[i];
         if (kept[i] && directory.files == 0 && !has_entries[i]) {
             paths.push_back(join_path(directory.path, "."));
         }

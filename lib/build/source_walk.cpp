@@ -81,13 +81,13 @@ private:
     void check_root() const;
     [[nodiscard]] bool root_is_link() const;
 
-    void visit(WalkedDirectory directory);
-    FileDescriptor open(const WalkedDirectory& directory);
-    [[nodiscard]] FileDescriptor open_from_root(const WalkedDirectory& directory) const;
+    void visit(SourceDirectory directory);
+    FileDescriptor open(const SourceDirectory& directory);
+    [[nodiscard]] FileDescriptor open_from_root(const SourceDirectory& directory) const;
     [[nodiscard]] DirectoryStream to_stream(FileDescriptor opened, const std::string& path) const;
     void keep_open(std::size_t index, DirectoryStream stream);
     [[nodiscard]] DirectoryIdentity identify(int descriptor, const std::string& path) const;
-    [[nodiscard]] std::optional<std::size_t> levels_back(const WalkedDirectory& directory) const;
+    [[nodiscard]] std::optional<std::size_t> levels_back(const SourceDirectory& directory) const;
     std::vector<Name> list(DIR* stream, const std::string& path);
     void take(const Name& name, int directory, std::string path);
     void take_link(std::string path);
@@ -100,7 +100,7 @@ private:
     WalkFor purpose_;
     const Run& run_;
     SourceWalk result_;
-    std::vector<WalkedDirectory> pending_;  // the next one last
+    std::vector<SourceDirectory> pending_;  // the next one last
     std::vector<OpenDirectory> open_;       // from above, the nearest ones of the current branch
     std::uint64_t entries_ = 0;
 };
@@ -140,7 +140,7 @@ SourceWalk Walker::walk() {
     }
     pending_.emplace_back();
     while (!pending_.empty()) {
-        WalkedDirectory next = std::move(pending_.back());
+        SourceDirectory next = std::move(pending_.back());
         pending_.pop_back();
         visit(std::move(next));
     }
@@ -166,7 +166,7 @@ bool Walker::root_is_link() const {
     return lstat(root_.c_str(), &status) == 0 && S_ISLNK(status.st_mode);
 }
 
-void Walker::visit(WalkedDirectory directory) {
+void Walker::visit(SourceDirectory directory) {
     run_.check();
     FileDescriptor opened = open(directory);
     directory.identity = identify(opened.get(), directory.path);
@@ -196,7 +196,7 @@ void Walker::visit(WalkedDirectory directory) {
 
 /// Links are followed from the root, so that the kernel's limit of 40 links in a path is met where the original meets
 /// it. All else is opened from the directory above, while that is open: a path costs its length.
-FileDescriptor Walker::open(const WalkedDirectory& directory) {
+FileDescriptor Walker::open(const SourceDirectory& directory) {
     if (directory.path.size() > kMaxPath) {
         throw cannot("read the directory", directory.path, ENAMETOOLONG);
     }
@@ -215,7 +215,7 @@ FileDescriptor Walker::open(const WalkedDirectory& directory) {
 }
 
 /// Where no link was met on the way, none is followed.
-FileDescriptor Walker::open_from_root(const WalkedDirectory& directory) const {
+FileDescriptor Walker::open_from_root(const SourceDirectory& directory) const {
     const std::string path = directory.path.empty() ? "." : directory.path;
     FileDescriptor opened;
     int problem = ENOENT;
@@ -271,7 +271,7 @@ DirectoryIdentity Walker::identify(int descriptor, const std::string& path) cons
 }
 
 /// How many levels above the directory is itself; nullopt where it is not.
-std::optional<std::size_t> Walker::levels_back(const WalkedDirectory& directory) const {
+std::optional<std::size_t> Walker::levels_back(const SourceDirectory& directory) const {
     std::size_t index = directory.parent;
     while (result_.directories[index].identity != directory.identity) {
         if (index == 0) {
@@ -366,7 +366,7 @@ void Walker::take_link(std::string path) {
 }
 
 void Walker::take_directory(std::string path, bool is_link) {
-    WalkedDirectory& directory = pending_.emplace_back();
+    SourceDirectory& directory = pending_.emplace_back();
     directory.path = std::move(path);
     directory.is_link = is_link;
 }

@@ -24,7 +24,7 @@ struct DirectoryIdentity {
     friend bool operator==(const DirectoryIdentity&, const DirectoryIdentity&) = default;
 };
 
-struct WalkedDirectory {
+struct SourceDirectory {
     std::string path;        ///< below the root, "" for the root
     std::size_t parent = 0;  ///< its index; the root's is its own
     std::size_t depth = 0;   ///< components of path
@@ -39,7 +39,7 @@ struct WalkedDirectory {
 
 struct SourceWalk {
     FileDescriptor root;
-    std::vector<WalkedDirectory> directories;  ///< each before those below it, neighbours by name
+    std::vector<SourceDirectory> directories;  ///< each before those below it, neighbours by name
     std::vector<FileToHash> files;             ///< kept ones, directory by directory
     std::vector<bool> is_link;                 ///< of each file
 };
