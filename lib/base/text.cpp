@@ -81,11 +81,11 @@ std::size_t utf8_sequence(std::string_view text, std::size_t at) {
 }  // namespace
 
 std::string to_hex(Bytes bytes) {
-    std::string text;
-    text.reserve(bytes.size() * 2);
+    std::string text(bytes.size() * 2, '\0');
+    char* next = text.data();
     for (const std::byte byte : bytes) {
-        text += kHexDigits[std::to_integer<std::size_t>(byte >> 4)];
-        text += kHexDigits[std::to_integer<std::size_t>(byte & std::byte{0x0f})];
+        *next++ = kHexDigits[std::to_integer<std::size_t>(byte >> 4)];
+        *next++ = kHexDigits[std::to_integer<std::size_t>(byte & std::byte{0x0f})];
     }
     return text;
 }

@@ -30,7 +30,7 @@ constexpr std::uint64_t kLargeFile =
 constexpr std::size_t kBatch = 16;   // small files that a thread takes at once
 constexpr unsigned kMaxThreads = 8;  // more only queue for the same disk
 
-bool is_same_file(const struct stat& one, const struct stat& other) {
+bool is_same_file(const FileStatus& one, const FileStatus& other) {
     return one.st_dev == other.st_dev && one.st_ino == other.st_ino && one.st_size == other.st_size &&
            one.st_mode == other.st_mode && one.st_mtim.tv_sec == other.st_mtim.tv_sec &&
            one.st_mtim.tv_nsec == other.st_mtim.tv_nsec && one.st_ctim.tv_sec == other.st_ctim.tv_sec &&

@@ -15,10 +15,30 @@
 
 namespace cooper::build {
 
+/// What of stat() tells one state of a file from another. Members as in struct stat, which is more than twice as large:
+/// with 20,000 files that costs more than hashing nothing.
+struct FileStatus {
+    FileStatus() = default;
+    FileStatus(const struct stat& status)  // NOLINT(google-explicit-constructor): it is the same, only less of it
+        : st_dev(status.st_dev),
+          st_ino(status.st_ino),
+          st_size(status.st_size),
+          st_mode(status.st_mode),
+          st_mtim(status.st_mtim),
+          st_ctim(status.st_ctim) {}
+
+    dev_t st_dev = 0;
+    ino_t st_ino = 0;
+    off_t st_size = 0;
+    mode_t st_mode = 0;
+    timespec st_mtim{};
+    timespec st_ctim{};
+};
+
 /// One file to hash, as fstatat() saw it.
 struct FileToHash {
-    std::string path;       ///< below the root; opened from there, named so in errors and remembered under this name
-    struct stat status {};  ///< of the file itself (of a link's target when links are followed)
+    std::string path;   ///< below the root; opened from there, named so in errors and remembered under this name
+    FileStatus status;  ///< of the file itself (of a link's target when links are followed)
 };
 
 struct FileHashOptions {

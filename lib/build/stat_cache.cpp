@@ -283,7 +283,7 @@ void StatCache::recall(const std::vector<FileToHash>& files, const std::vector<s
 }
 
 /// Whatever is written to the file from `began` on gives it another time.
-bool StatCache::is_settled(const struct stat& status, std::int64_t began) const {
+bool StatCache::is_settled(const FileStatus& status, std::int64_t began) const {
     const auto mtime = nanoseconds_of(status.st_mtim);
     const auto ctime = nanoseconds_of(status.st_ctim);
     const bool coarse = status.st_mtim.tv_nsec == 0 && status.st_ctim.tv_nsec == 0;

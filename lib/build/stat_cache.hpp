@@ -40,7 +40,7 @@ private:
 
     void load();
     [[nodiscard]] Header make_header() const;
-    [[nodiscard]] bool is_settled(const struct stat& status, std::int64_t began) const;
+    [[nodiscard]] bool is_settled(const FileStatus& status, std::int64_t began) const;
     [[nodiscard]] std::string compose(const std::vector<FileToHash>& files, const std::vector<std::size_t>& order,
                                       const std::vector<std::string>& hex,
                                       const std::vector<std::int64_t>& began) const;

@@ -15,6 +15,7 @@
 #include <cerrno>
 #include <cstring>
 #include <set>
+#include <string_view>
 #include <utility>
 
 namespace cooper::build {
@@ -108,9 +109,10 @@ public:
         std::vector<Place> places;
         places.reserve(directory.items.size());
         for (auto& item : directory.items) {
-            places.push_back({&item, false});
+            const auto name = file_name(item.path);
+            places.push_back({name, &item, false});
             if (item.directory) {
-                places.push_back({&item, true});
+                places.push_back({name, &item, true});
             }
         }
         std::sort(places.begin(), places.end());
@@ -118,7 +120,7 @@ public:
             if (place.content) {
                 collect(*place.item->directory);
             } else if (!place.item->excluded) {
-                add(directory, *place.item);
+                add(*place.item);
             }
         }
     }
@@ -126,12 +128,13 @@ public:
 private:
     /// Where an item itself stands, or what is below it: "a" comes before "a-b", and that before "a/c".
     struct Place {
+        std::string_view name;
         WalkedItem* item;
         bool content;
 
         bool operator<(const Place& other) const {
-            const auto& one = item->name;
-            const auto& two = other.item->name;
+            const auto one = name;
+            const auto two = other.name;
             const int order = std::memcmp(one.data(), two.data(), std::min(one.size(), two.size()));
             if (order != 0) {
                 return order < 0;
@@ -146,11 +149,10 @@ private:
         }
     };
 
-    void add(const WalkedDirectory& directory, WalkedItem& item) {
-        auto path = join_path(directory.path, item.name);
+    void add(WalkedItem& item) {
         if (item.unfit) {
             run_.progress->notice(NoticeLevel::Warning,
-                                  "left out " + shown(options_.root / path) + ": a fifo or socket has no content");
+                                  "left out " + shown(options_.root / item.path) + ": a fifo or socket has no content");
             return;
         }
         auto& entry = tree_.entries.emplace_back();
@@ -161,10 +163,10 @@ private:
             entry.size = static_cast<std::uint64_t>(item.status.st_size);
             tree_.files += 1;
             tree_.bytes += entry.size;
-            files_.push_back({path, item.status});
+            files_.push_back({item.path, item.status});
         }
         entry.link = std::move(item.link);
-        entry.path = std::move(path);
+        entry.path = std::move(item.path);
     }
 
     Tree& tree_;
@@ -180,12 +182,16 @@ Tree read_tree(const TreeOptions& options, const Run& run) {
     const auto of_file = read_dockerignore(options);
     const auto of_options = in_context("in the list of what to ignore", [&] { return Dockerignore(options.ignore); });
     const unsigned threads = hashing_threads(options.threads);
-    const auto top = walk_tree(root, options.root, {of_file, of_options, clean_sources(options), threads}, run);
+    auto walked = walk_tree(root, options.root, {of_file, of_options, clean_sources(options), threads}, run);
+
+    bring_back_parents(*walked.top);
 
     Tree tree;
     std::vector<FileToHash> files;
-    bring_back_parents(*top);
-    Collector(tree, files, options, run).collect(*top);
+    tree.entries.reserve(walked.items);
+    files.reserve(walked.items);
+    Collector(tree, files, options, run).collect(*walked.top);
+    walked.top.reset();
 
     FileHashOptions hashing;
     hashing.cache_directory = options.cache_directory;
@@ -195,7 +201,8 @@ Tree read_tree(const TreeOptions& options, const Run& run) {
     auto hex = hashes.hex.begin();
     for (auto& entry : tree.entries) {
         if (entry.kind == EntryKind::File) {
-            entry.digest = Digest::parse("sha256:" + *hex++);
+            entry.digest = Digest::parse("sha256:" + *hex);
+            *hex++ = std::string();  // its memory serves the next digest
         }
     }
     return tree;

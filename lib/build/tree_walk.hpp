@@ -7,8 +7,9 @@
 #include "cooper/build/ignore.hpp"
 #include "cooper/build/tree.hpp"
 
-#include <sys/stat.h>
+#include "build/file_hashes.hpp"
 
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -20,12 +21,12 @@ struct WalkedDirectory;
 
 /// One name in a directory.
 struct WalkedItem {
-    std::string name;
+    std::string path;
     EntryKind kind = EntryKind::File;
     bool excluded = false;  ///< a directory that counts only when something below it does
     bool unfit = false;     ///< a fifo or socket
     std::string link;
-    struct stat status {};                       ///< of files
+    FileStatus status;                           ///< of files
     std::unique_ptr<WalkedDirectory> directory;  ///< of directories
 };
 
@@ -43,8 +44,13 @@ struct WalkRules {
     unsigned threads = 1;
 };
 
+struct WalkedTree {
+    std::unique_ptr<WalkedDirectory> top;
+    std::uint64_t items = 0;
+};
+
 /// What the rules let through below the open directory `root`, which errors call `name`. Throws what read_tree() says.
-std::unique_ptr<WalkedDirectory> walk_tree(const FileDescriptor& root, const std::filesystem::path& name,
-                                           const WalkRules& rules, const Run& run);
+WalkedTree walk_tree(const FileDescriptor& root, const std::filesystem::path& name, const WalkRules& rules,
+                     const Run& run);
 
 }  // namespace cooper::build
