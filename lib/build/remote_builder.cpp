@@ -308,7 +308,7 @@ std::string RemoteBuilder::State::wait_for(const std::string& id, const std::str
     throw error;
 }
 
-RemoteBuilder::RemoteBuilder(HttpClient& http, RemoteBuilderOptions options) {
+RemoteBuilder::RemoteBuilder(HttpClient& http, const RemoteBuilderOptions& options) {
     const RemoteBuilderTimings timings = checked(options.timings.value_or(RemoteBuilderTimings::of(options.dialect)));
     state_ = std::make_unique<const State>(State{options.dialect, timings, RuntimeApi(http, options, timings)});
 }

@@ -98,7 +98,7 @@ class RemoteBuilder {
 public:
     /// Throws Error{InvalidInput} for a base URL that is none or has a query, a key that no header can hold, plain http
     /// without `plain_http`, timings that make no sense.
-    RemoteBuilder(HttpClient& http, RemoteBuilderOptions options);
+    RemoteBuilder(HttpClient& http, const RemoteBuilderOptions& options);
     RemoteBuilder(const RemoteBuilder&) = delete;
     RemoteBuilder& operator=(const RemoteBuilder&) = delete;
     ~RemoteBuilder();
