@@ -20,8 +20,8 @@ struct GitFacts {
     /// build.sh's $RELEVANT_SHA, any revision, used as it is; empty: head_sha, else sha.
     std::string relevant_sha;
     std::string short_sha;  ///< git's own abbreviation of relevant_sha, head_sha or sha, whichever comes first
-    std::string
-        ref;  ///< "refs/heads/main", "refs/tags/v1.2.3", "refs/pull/7/merge"; never a pull request's base branch
+    /// "refs/heads/main", "refs/tags/v1.2.3", "refs/pull/7/merge"; never a pull request's base branch.
+    std::string ref;
     std::string ref_name;                   ///< "main", "v1.2.3", "7/merge"; empty: what `ref` says
     std::string event;                      ///< GitHub's name of the trigger: "push", "pull_request"
     std::string pull_request;               ///< its number
