@@ -23,8 +23,11 @@ std::string shown(const fs::path& file) {
     return "'" + oci::printable(file.native(), kMaxPath) + "'";
 }
 
-/// As the originals ask: links are followed, so a broken one does not exist.
+/// As the originals ask: links are followed, so a broken one does not exist, nor does a name with a NUL in it.
 bool is_there(const fs::path& file) {
+    if (file.native().find('\0') != std::string::npos) {
+        return false;
+    }
     struct stat status {};
     if (stat(file.c_str(), &status) == 0) {
         return true;

@@ -56,7 +56,8 @@ struct LockInputs {
     std::filesystem::path root;            ///< v0: the package directory (holds __init__.py); v1: the SDK's root
     std::vector<std::string> extra_files;  ///< v1 only; in this order; an absolute path stands for itself
 };
-/// `tags.md` 3. Throws SystemError that names the file.
+/// `tags.md` 3. Throws SystemError that names the file (ENOENT, EISDIR, EACCES); Error{InvalidInput} for a fifo or
+/// device in its place, and for extra files in v0.
 std::string lock_hash_v0(const LockInputs& inputs, const Run& run);
 std::string lock_hash_v1(const LockInputs& inputs, const Run& run);  ///< a missing file is a notice
 
@@ -66,7 +67,7 @@ struct CompatibleInputs {
     LockInputs lock;
     std::string version;
     std::filesystem::path source;                   ///< v0: the package directory itself when empty
-    std::string suffix;                             ///< v1
+    std::string suffix;                             ///< v1; v0 has none and refuses it
     std::optional<std::string> runtime_repository;  ///< v0: $OH_RUNTIME_RUNTIME_IMAGE_REPO
     std::filesystem::path cache_directory;          ///< as in TreeOptions
     unsigned threads = 0;

@@ -14,14 +14,15 @@ namespace cooper::build {
 enum class TagLevel : std::uint8_t { Versioned, Lock, Source };
 std::string_view to_string(TagLevel level) noexcept;  ///< "versioned", "lock", "source"
 
-/// One input. `kind` and `name` together are unique within a level, except for ordered kinds.
+/// One input. Kinds of profile cooper: see cooper_tags(). Of v0 and v1: "version", "base name" (the slug), "suffix"
+/// (v1), "base", "browser" ("true", "false"), "lock file", "file", "source" ("unknown": v1 has no source hash). Level,
+/// kind and name together are unique, except for kinds whose order counts: "lock file", "extra dependency".
 struct RecordedInput {
     TagLevel level = TagLevel::Source;  ///< the least specific tag that it is part of
-    std::string
-        kind;  ///< "file", "directory", "symlink", "lock file", "base", "platform", "version", "build argument", …
+    std::string kind;
     std::string name;  ///< a path below the root, an argument's name; may be empty
-    std::string
-        value;  ///< digest ("sha256:…", "md5:…"), link target, or the value; secret-looking ones only as a digest
+    /// A digest ("sha256:…", "md5:…"), a link's target, or the value itself; of secret-looking values only the digest.
+    std::string value;
     std::uint32_t mode = 0;  ///< files and directories; 0: not part of the tag
     std::uint64_t size = 0;
 
@@ -36,10 +37,11 @@ struct TagRecord {
     bool operator==(const TagRecord&) const = default;
 };
 
-/// JSON, schema "cooper.tags/v1", one input a line, newline at the end; the same bytes for the same record. Paths that
-/// are not UTF-8 are written percent-encoded under "name_encoded".
+/// JSON, schema "cooper.tags/v1", one input a line, newline at the end; the same bytes for the same record. Names
+/// and values that are not UTF-8 are written percent-encoded as "name_encoded" and "value_encoded".
 std::string to_json(const TagRecord& record);
-/// Throws Error{InvalidInput} (Unsupported for another schema version); `what` names the text.
+/// What to_json() writes and nothing else; members may be in another order and other white space between them. Throws
+/// Error{InvalidInput} (Unsupported for another schema version); `what` names the text. At most 256 MiB.
 TagRecord parse_tag_record(std::string_view text, std::string_view what);
 
 struct TagChange {
@@ -49,11 +51,13 @@ struct TagChange {
     std::optional<RecordedInput> after;
     std::vector<TagLevel> touches;  ///< the tags that this alone would change, least specific first
 
-    /// "changed  openhands/core/main.py  (content, 120 -> 133 bytes)".
+    /// One printable line: "changed  openhands/core/main.py  (content, 120 -> 133 bytes)"; "added    …", "removed  …",
+    /// "moved    …" alike. Secrets are not shown, nor are their digests.
     [[nodiscard]] std::string text() const;
 };
 
-/// What changed from `before` to `after`, by level and name. Throws Error{InvalidInput} when the profiles differ.
+/// What changed from `before` to `after`, by level, kind and name; moves after the rest of their level, and as few as
+/// explain the order. Throws Error{InvalidInput} when the profiles differ.
 std::vector<TagChange> compare(const TagRecord& before, const TagRecord& after);
 
 }  // namespace cooper::build
