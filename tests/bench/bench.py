@@ -14,6 +14,7 @@ sys.path.insert(0, os.path.join(HERE, "..", "integration"))
 import images  # noqa: E402
 import measure  # noqa: E402
 import real_image  # noqa: E402
+import trees  # noqa: E402
 from services import Registry, Unavailable, Workspace, free_port, listens  # noqa: E402
 
 COOPER, NULL_S3 = os.environ["COOPER"], os.environ["NULL_S3"]
@@ -37,10 +38,21 @@ class Bench:
         self.out = workspace.directory("out")
         self.round = 0
         self.rows = []
+        self.real_blobs = []
 
     # -- inputs
 
-    def prepare(self):
+    def prepare(self, flows):
+        self.tree = self.make_tree()
+        home = self.workspace.directory("trees")
+        large = self.workspace.directory("large")
+        self.trees = trees.Trees(COOPER, self.tree, large, home)
+        if flows & {"tree digest large"}:
+            trees.make_large_files(large)
+        if flows & {"pull", "pull 60 layers", "publish", "publish again", "append 20k files"}:
+            self.prepare_images()
+
+    def prepare_images(self):
         path, size = real_image.layout_path()
         self.real_blobs = sorted(glob.glob(path + "/blobs/sha256/*"), key=os.path.getsize, reverse=True)
         self.real = self.push(images.Layout(path), "real")
@@ -48,7 +60,6 @@ class Bench:
         source = random.Random(60)
         many.image([many.layer(images.layer_tar([images.file("srv/%02d" % n, source.randbytes(400 << 10))])) for n in range(60)], tag="many")
         self.many = self.push(many, "many")
-        self.tree = self.make_tree()
         print("inputs: real: %d layers, %d MB unpacked, %d MB compressed; many: 60 layers; tree: %d files" % (
             len(self.real_blobs) - 2, size // 10**6, sum(map(os.path.getsize, self.real_blobs)) // 10**6, TREE_FILES), flush=True)
 
@@ -164,7 +175,7 @@ class Bench:
         self.show(flow, {name: measure.Summary(found) for name, found in samples.items()})
 
     def takes_part(self, name, command):
-        if self.options.only and name.split(":")[0] not in self.options.only + ["limit"]:
+        if self.options.only and name.split(":")[0].split(",")[0] not in self.options.only + ["limit"]:
             return False
         steps = command if isinstance(command[0], list) else [command]
         return all(shutil.which(step[0]) for step in steps)
@@ -190,13 +201,15 @@ class Bench:
                               "rounds": summary.rounds})
 
     def run(self):
-        self.prepare()
         rounds = self.options.rounds
         flows = {
             "pull": (lambda: self.pull(self.real), rounds), "pull 60 layers": (lambda: self.pull(self.many), rounds),
             "publish": (self.publish, rounds), "publish again": (self.publish_again, rounds), "append 20k files": (self.append, rounds),
+            "tree digest": (lambda: self.trees.digest(), rounds), "tree digest unchanged": (lambda: self.trees.unchanged(), max(rounds, 10)),
+            "tree digest large": (lambda: self.trees.digest_large(), rounds),
             "start-up": (self.start_up, max(rounds, 20)), "presign": (self.presign, rounds),
         }
+        self.prepare({name for name in flows if not self.options.flows or name in self.options.flows})
         for name, (commands, count) in flows.items():
             if not self.options.flows or name in self.options.flows:
                 self.measure(name, commands, count)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Measures publish, pull, append and start-up against the peers that are installed, in one run on this machine.
+# Measures publish, pull, append, digests of trees and start-up against the peers that are installed, in one run on this machine.
 #   tests/bench/run.sh [--flows pull,publish] [--only cooper,skopeo] [--rounds N] [--out DIR]
-# Peers are used when they are on PATH: skopeo, podman, umoci, aws; crane, regctl, s5cmd. Results: a table on standard output and
+# Peers are used when they are on PATH: skopeo, podman, umoci, aws; crane, regctl, s5cmd; git, dirhash. Results: a table on standard output and
 # DIR/bench.json (default: build/bench). Needs docker-registry, curl, GNU time, python3; 8 GB of disk below $TMPDIR.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
