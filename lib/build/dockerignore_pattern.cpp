@@ -1,5 +1,7 @@
 #include "build/dockerignore_pattern.hpp"
 
+#include "build/code_points.hpp"
+
 #include <algorithm>
 #include <cstddef>
 #include <utility>
@@ -8,34 +10,21 @@ namespace cooper::build {
 
 namespace {
 
+/// What code_points() makes of a byte that is not UTF-8.
+bool is_lone_byte(char32_t point) {
+    return point >= 0xDC00 && point <= 0xDFFF;
+}
+
 constexpr char32_t kReplacement = 0xFFFD;
 constexpr char32_t kByteOrderMark = 0xFEFF;
 constexpr char32_t kNothing = 0xFFFFFFFF;  // before the text and after it
 constexpr char32_t kUnknown = 0xFFFFFFFE;  // after a beginning that we ask about
 
-/// The next code point, which is taken off `text`; one byte as U+FFFD where it is not UTF-8 (RFC 3629), as Go does.
-char32_t take_point(std::string_view& text) {
-    const auto lead = static_cast<unsigned char>(text.front());
-    const std::size_t more = lead < 0xC0 ? 0 : lead < 0xE0 ? 1 : lead < 0xF0 ? 2 : 3;
-    if (more == 0 || more >= text.size()) {
-        text.remove_prefix(1);
-        return lead < 0x80 ? lead : kReplacement;
-    }
-    char32_t point = lead & (0x3FU >> more);
-    for (std::size_t i = 1; i <= more; ++i) {
-        const auto byte = static_cast<unsigned char>(text[i]);
-        point = (byte & 0xC0U) == 0x80U ? (point << 6U | (byte & 0x3FU)) : kUnknown;
-        if (point == kUnknown) {
-            break;
-        }
-    }
-    constexpr char32_t kSmallest[] = {0, 0x80, 0x800, 0x10000};
-    if (point < kSmallest[more] || point > 0x10FFFF || (point >= 0xD800 && point <= 0xDFFF)) {
-        text.remove_prefix(1);
-        return kReplacement;
-    }
-    text.remove_prefix(more + 1);
-    return point;
+/// Code points as Go reads them: what is not UTF-8 is U+FFFD, byte by byte.
+std::u32string go_points(std::string_view text) {
+    auto points = code_points(text);
+    std::replace_if(points.begin(), points.end(), is_lone_byte, kReplacement);
+    return points;
 }
 
 void append_point(std::string& text, char32_t point) {
@@ -58,12 +47,12 @@ bool is_word(char32_t point) {
 }
 
 /// The next chunk of a filepath.Match pattern: stars, then what stands up to the next star outside a class.
-std::string_view take_chunk(std::string_view& pattern) {
-    pattern.remove_prefix(std::min(pattern.find_first_not_of('*'), pattern.size()));
+std::u32string_view take_chunk(std::u32string_view& pattern) {
+    pattern.remove_prefix(std::min(pattern.find_first_not_of(U'*'), pattern.size()));
     bool in_class = false;
     std::size_t end = 0;
     for (; end < pattern.size(); ++end) {
-        const char c = pattern[end];
+        const char32_t c = pattern[end];
         if (c == '\\' && end + 1 < pattern.size()) {
             ++end;
         } else if (c == '[' || c == ']') {
@@ -78,7 +67,7 @@ std::string_view take_chunk(std::string_view& pattern) {
 }
 
 /// One end of a range in a class; false when it is malformed. Something must follow it.
-bool skip_class_point(std::string_view& chunk) {
+bool skip_class_point(std::u32string_view& chunk) {
     if (chunk.empty() || chunk[0] == '-' || chunk[0] == ']') {
         return false;
     }
@@ -88,16 +77,16 @@ bool skip_class_point(std::string_view& chunk) {
             return false;
         }
     }
-    const std::size_t size = chunk.size();
-    const bool undecodable = take_point(chunk) == kReplacement && size - chunk.size() == 1;
-    return !undecodable && !chunk.empty();
+    const char32_t point = chunk[0];
+    chunk.remove_prefix(1);
+    return !is_lone_byte(point) && !chunk.empty();
 }
 
-bool skip_class(std::string_view& chunk) {
-    if (chunk.starts_with('^')) {
+bool skip_class(std::u32string_view& chunk) {
+    if (chunk.starts_with(U'^')) {
         chunk.remove_prefix(1);
     }
-    for (bool first = true; first || !chunk.starts_with(']'); first = false) {
+    for (bool first = true; first || !chunk.starts_with(U']'); first = false) {
         if (!skip_class_point(chunk)) {
             return false;
         }
@@ -112,9 +101,9 @@ bool skip_class(std::string_view& chunk) {
     return true;
 }
 
-bool is_malformed_chunk(std::string_view chunk) {
+bool is_malformed_chunk(std::u32string_view chunk) {
     while (!chunk.empty()) {
-        const char c = chunk[0];
+        const char32_t c = chunk[0];
         chunk.remove_prefix(1);
         if (c == '[' && !skip_class(chunk)) {
             return true;
@@ -159,8 +148,9 @@ std::string clean_file_path(std::string_view path) {
 }
 
 bool is_malformed_pattern(std::string_view pattern) {
-    while (!pattern.empty()) {
-        if (is_malformed_chunk(take_chunk(pattern))) {
+    const auto points = code_points(pattern);
+    for (std::u32string_view rest = points; !rest.empty();) {
+        if (is_malformed_chunk(take_chunk(rest))) {
             return true;
         }
     }
@@ -183,10 +173,7 @@ DockerignorePattern::DockerignorePattern(std::string pattern) : pattern_(std::mo
 /// forms, whose meaning is not always that of their expression.
 std::u32string DockerignorePattern::translate() {
     constexpr std::u32string_view kEscaped = U".+()|{}$";
-    std::u32string points;
-    for (std::string_view rest = pattern_; !rest.empty();) {
-        points += take_point(rest);
-    }
+    const auto points = go_points(pattern_);
     std::u32string_view rest = points;
     rest.remove_prefix(rest.starts_with(kByteOrderMark) ? 1 : 0);
     std::u32string expression = U"^";
@@ -316,16 +303,15 @@ void go_on(const std::vector<ExpressionStep>& steps, std::vector<unsigned char>&
 /// All places of the expression at once, so that no path takes more than steps x length.
 bool DockerignorePattern::run(std::string_view path, Question question) const {
     using StepKind = ExpressionStep::Kind;
+    const auto points = go_points(path);
     const char32_t behind = question == Question::Whole ? kNothing : kUnknown;
     std::vector<unsigned char> places(steps_.size() + 1);
     std::vector<unsigned char> next(steps_.size() + 1);
     places[0] = 1;
-    char32_t before = kNothing;
     bool alive = true;
-    while (alive) {
-        const bool at_end = path.empty();
-        const char32_t point = at_end ? behind : take_point(path);
-        go_on(steps_, places, before, point);
+    for (std::size_t at = 0; alive; ++at) {
+        const bool at_end = at == points.size();
+        go_on(steps_, places, at == 0 ? kNothing : points[at - 1], at_end ? behind : points[at]);
         if (question == Question::Whole && places.back() != 0) {
             return true;  // beyond "$"; or the pattern lost it to an open \Q, and then the rest does not matter
         }
@@ -335,15 +321,13 @@ bool DockerignorePattern::run(std::string_view path, Question question) const {
         alive = false;
         for (std::size_t i = 0; i < steps_.size(); ++i) {
             const auto& step = steps_[i];
-            if (places[i] == 0 || step.kind > StepKind::AnyNumber || !step.contains(point)) {
-                continue;
+            if (places[i] != 0 && step.kind <= StepKind::AnyNumber && step.contains(points[at])) {
+                next[step.kind == StepKind::One ? i + 1 : i] = 1;
+                alive = true;
             }
-            next[step.kind == StepKind::One ? i + 1 : i] = 1;
-            alive = true;
         }
         places.swap(next);
         std::fill(next.begin(), next.end(), 0);
-        before = point;
     }
     return alive && question == Question::Beginning &&
            std::any_of(places.begin(), places.end() - 1, [](unsigned char place) { return place != 0; });
