@@ -1,5 +1,7 @@
 #include "cooper/build/tree.hpp"
 
+#include "cooper/build/ignore.hpp"
+
 #include "base/json.hpp"
 #include "build/tree_support.hpp"
 
@@ -11,9 +13,11 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <clocale>
+#include <functional>
 #include <mutex>
+#include <random>
+#include <set>
 
 using namespace cooper;
 using namespace cooper::build;
@@ -240,6 +244,58 @@ TEST_CASE("tree: .dockerignore leaves out what it leaves out of a build", "[unit
         auto paths = paths_of(at(tree.path()));
         CHECK(paths.size() == included.size());
         CHECK(std::is_permutation(paths.begin(), paths.end(), included.begin(), included.end()));
+    }
+}
+
+TEST_CASE("tree: what is left unopened would have been left out", "[unit][build]") {
+    // Oracle: every path that there is, asked from the top down, and the parents of what is included.
+    const auto expected = [](const std::filesystem::path& root, const Dockerignore& ignore) {
+        std::set<std::string> included;
+        const std::function<void(const std::string&, const Dockerignore::Answer*)> look = [&](const std::string& below,
+                                                                                              const auto* above) {
+            for (const auto& item : std::filesystem::directory_iterator(root / below)) {
+                const auto path = (below.empty() ? "" : below + "/") + item.path().filename().string();
+                const auto answer = ignore.ask(path, above);
+                if (!answer.excluded) {
+                    for (auto at = std::filesystem::path(path); !at.empty(); at = at.parent_path()) {
+                        included.insert(at.string());
+                    }
+                }
+                if (item.is_directory()) {
+                    look(path, &answer);
+                }
+            }
+        };
+        look("", nullptr);
+        return included;
+    };
+    std::mt19937 random(3);
+    const auto pick = [&](const std::vector<std::string>& from) { return from[random() % from.size()]; };
+    const TestTree tree;
+    for (int i = 0; i < 60; ++i) {
+        std::string path;
+        for (std::size_t depth = random() % 4; depth > 0; --depth) {
+            path += pick({"a", "b", "a-b", "c.d"}) + "/";
+        }
+        tree.file(path + pick({"x", "y.txt", "z.txt"}), "");
+    }
+    for (int round = 0; round < 300; ++round) {
+        auto options = at(tree.path());
+        for (std::size_t count = random() % 5; count > 0; --count) {
+            options.ignore.push_back(pick({"", "!"}) + pick({"", "**/", "a/", "*/"}) +
+                                     pick({"a", "b", "*", "x", "*.txt", "a**", "?", "[a-b]", "a*b/**", "*/x"}));
+        }
+        std::string shown;
+        for (const auto& pattern : options.ignore) {
+            shown += pattern + "\n";
+        }
+        INFO(shown);
+        std::vector<std::string> paths;
+        for (const auto& entry : read_tree(options, {}).entries) {
+            paths.push_back(entry.path);
+        }
+        const auto all = expected(tree.path(), Dockerignore(options.ignore));
+        REQUIRE(paths == std::vector<std::string>(all.begin(), all.end()));
     }
 }
 
