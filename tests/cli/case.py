@@ -5,6 +5,7 @@ import http.server
 import io
 import json
 import os
+import subprocess
 import sys
 import tarfile
 import threading
@@ -16,6 +17,8 @@ import harness  # noqa: E402
 import services  # noqa: E402
 
 VERBS = ["publish", "append", "pull", "inspect", "tags", "presign", "changelog", "s3 abort-orphans", "version"]
+GIT = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1", "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "a",
+       "GIT_COMMITTER_EMAIL": "a@b", "GIT_AUTHOR_DATE": "2024-01-16T09:15:42Z", "GIT_COMMITTER_DATE": "2024-01-16T09:15:42Z"}
 
 
 class TestCase(unittest.TestCase):
@@ -45,6 +48,18 @@ class TestCase(unittest.TestCase):
     def publish(self, *arguments, **options):
         return self.cooper("publish", *arguments, "--to", "dir:" + self.path("out"), "--branch", "main", "--commit", "abc1234def",
                            "--subject", "Fix login", **options)
+
+    def repository(self):
+        root = self.workspace.directory("repository")
+        self.git("init", "-q", "-b", "main")
+        self.workspace.file("repository/a", "a", 0o644)
+        self.git("add", "a")
+        self.git("commit", "-q", "-m", "first")
+        return root
+
+    def git(self, *arguments):
+        done = subprocess.run(["git", *arguments], cwd=self.path("repository"), env={**os.environ, **GIT}, check=True, capture_output=True, text=True)
+        return done.stdout.strip()
 
     def fails(self, code, *arguments, says, **options):
         """Runs, expects this exit code, one block on standard error with these words, and nothing on standard output."""

@@ -3,15 +3,12 @@
 import base64
 import json
 import os
-import subprocess
 
 import case
 import harness
 
 GOLDEN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "golden", "tags")
 BASE = "ubuntu:22.04@sha256:" + "5" * 64
-GIT = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1", "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "a",
-       "GIT_COMMITTER_EMAIL": "a@b", "GIT_AUTHOR_DATE": "2024-01-16T09:15:42Z", "GIT_COMMITTER_DATE": "2024-01-16T09:15:42Z"}
 
 
 def golden_cases(profile):
@@ -207,18 +204,6 @@ class Explain(TagsCase):
 
 
 class Git(TagsCase):
-    def repository(self):
-        root = self.workspace.directory("repository")
-        self.git("init", "-q", "-b", "main")
-        self.workspace.file("repository/a", "a", 0o644)
-        self.git("add", "a")
-        self.git("commit", "-q", "-m", "first")
-        return root
-
-    def git(self, *arguments):
-        done = subprocess.run(["git", *arguments], cwd=self.path("repository"), env={**os.environ, **GIT}, check=True, capture_output=True, text=True)
-        return done.stdout.strip()
-
     def test_a_branch_and_a_release(self):
         root = self.repository()
         sha = self.git("rev-parse", "HEAD")
