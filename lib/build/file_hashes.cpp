@@ -120,7 +120,7 @@ private:
 
     std::string hash_one(const FileToHash& file, MessageDigest& digest, MutableBytes buffer, const Run& run) const {
         const FileDescriptor opened = open(file);
-        check_unchanged(opened.get(), file, " was replaced before it could be read");
+        check_unchanged(opened.get(), file, " was changed or replaced before it could be read");
         const auto size = static_cast<std::uint64_t>(file.status.st_size);
         if (size >= kLargeFile) {
             posix_fadvise(opened.get(), 0, 0, POSIX_FADV_SEQUENTIAL);  // a hint: its failure changes nothing

@@ -44,10 +44,10 @@ struct FileToHash {
 struct FileHashOptions {
     HashAlgorithm algorithm = HashAlgorithm::Sha256;
     bool follow_links = false;  ///< else no component of the path may be one
-    /// Digests are remembered here, one file per (root, algorithm); empty: not at all. One is believed only when
-    /// device, inode, size, mode, mtime and ctime (ns) are the same, the file was not touched in the same tick in which
-    /// it was hashed (git's racy entries), and the memory is of this machine and undamaged. A memory that cannot be
-    /// read or written is done without.
+    /// Digests are remembered here, one file per root, algorithm and treatment of links; empty: not at all. One is
+    /// believed only when device, inode, size, mode, mtime and ctime (ns) are the same, the file was not touched in the
+    /// same tick in which it was hashed (git's racy entries), and the memory is of this machine and undamaged. A memory
+    /// that cannot be read or written is done without.
     std::filesystem::path cache_directory;
     unsigned threads = 0;
 };
