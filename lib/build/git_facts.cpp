@@ -146,7 +146,7 @@ std::optional<std::string> best_tag(const std::vector<std::string>& sorted) {
     std::optional<std::string> best;
     for (const auto& name : sorted) {  // digits sort before v
         const auto version = find_version(name);
-        if (version && (!highest || compare_precedence(*version, *highest) > 0)) {
+        if (version && (!highest || std::is_gt(compare_precedence(*version, *highest)))) {
             highest = version;
             best = name;
         } else if (!best) {

@@ -12,7 +12,7 @@ std::optional<Version> highest_release(const std::vector<std::string>& tags) {
     std::optional<Version> highest;
     for (const auto& tag : tags) {
         auto version = find_version(tag);
-        if (version && version->is_release() && (!highest || compare_precedence(*version, *highest) > 0)) {
+        if (version && version->is_release() && (!highest || std::is_gt(compare_precedence(*version, *highest)))) {
             highest = std::move(version);
         }
     }
@@ -23,7 +23,7 @@ std::optional<Version> highest_release(const std::vector<std::string>& tags) {
 bool could_look(const GitFacts& facts, const Version& candidate) {
     return !facts.shallow || std::any_of(facts.version_tags.begin(), facts.version_tags.end(), [&](const auto& tag) {
         const auto version = find_version(tag);
-        return version && compare_precedence(*version, candidate) != 0;
+        return version && std::is_neq(compare_precedence(*version, candidate));
     });
 }
 
@@ -44,7 +44,7 @@ LatestAnswer decide_latest(const LatestQuestion& question, const GitFacts& facts
     }
     const auto& candidate = question.candidate;
     const auto highest = highest_release(facts.version_tags);
-    const bool backwards = candidate && highest && compare_precedence(*candidate, *highest) < 0;
+    const bool backwards = candidate && highest && std::is_lt(compare_precedence(*candidate, *highest));
     const std::string lower = backwards ? candidate->text() + " is lower than the release " + highest->text() : "";
     if (question.wish == Latest::Always) {
         if (backwards && !question.force) {

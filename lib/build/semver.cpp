@@ -40,7 +40,7 @@ std::strong_ordering compare_numbers(std::string_view a, std::string_view b) {
 }
 
 bool is_strict_number(std::string_view text) {
-    return is_number(text) && !has_leading_zero(text) && compare_numbers(text, kLargestNumber) <= 0;
+    return is_number(text) && !has_leading_zero(text) && std::is_lteq(compare_numbers(text, kLargestNumber));
 }
 
 /// The part behind `mark`, cut off `text`; nullopt when there is none or one of its dotted identifiers is empty or has
@@ -79,7 +79,7 @@ std::strong_ordering compare_prereleases(std::string_view a, std::string_view b)
     const auto left = split(a, '.');
     const auto right = split(b, '.');
     for (std::size_t i = 0; i < std::min(left.size(), right.size()); ++i) {
-        if (const auto order = compare_identifiers(left[i], right[i]); order != 0) {
+        if (const auto order = compare_identifiers(left[i], right[i]); std::is_neq(order)) {
             return order;
         }
     }
@@ -140,7 +140,7 @@ std::optional<Version> find_version(std::string_view text) {
 
 std::strong_ordering compare_precedence(const Version& a, const Version& b) {
     for (const auto& [left, right] : {std::pair(&a.major, &b.major), {&a.minor, &b.minor}, {&a.patch, &b.patch}}) {
-        if (const auto order = compare_numbers(*left, *right); order != 0) {
+        if (const auto order = compare_numbers(*left, *right); std::is_neq(order)) {
             return order;
         }
     }

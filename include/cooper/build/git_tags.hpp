@@ -86,8 +86,9 @@ struct GitTagOptions {
 /// "buildcache-main". Throws Error{InvalidInput} for a tag that no registry would accept, a revision that git does not
 /// know, and with Always where "latest" would go backwards without force_latest. Threads: pure, like all below.
 GitTags build_sh_tags(const GitFacts& facts, const GitTagOptions& options);
-/// `tags.md` 9; guard and errors as above, and Error{InvalidInput} for a rule that is not understood. The action has no
-/// cache tags: these are "buildcache-REF" (left out where it would be too long) and that of the default branch.
+/// `tags.md` 9; guard and errors as above, and Error{InvalidInput} for a rule that is not understood. Unlike the
+/// action, Auto keeps "latest" from pre-releases under "type=ref,event=tag" too, and names nothing twice. The action
+/// has no cache tags: these are "buildcache-REF" (left out where it would be too long) and that of the default branch.
 GitTags metadata_tags(const GitFacts& facts, const GitTagOptions& options);
 
 /// The same without the check: what the originals compute, legal or not, byte for byte.
