@@ -31,9 +31,8 @@ std::vector<std::string> commit_tags(const GitFacts& facts) {
         return {facts.short_sha, sha};
     }
     if (!is_commit_name(sha)) {
-        Error error(ErrorCode::InvalidInput, "git does not know the revision '" + oci::printable(sha) + "'");
-        error.advise("give the full name of the commit");
-        throw error;
+        throw Error(ErrorCode::InvalidInput, "git does not know the revision '" + oci::printable(sha) + "'")
+            .advise("give the full name of the commit");
     }
     return {sha.substr(0, kShortSha), sha};
 }

@@ -79,10 +79,9 @@ void correct_ref(GitFacts& facts) {
         return;
     }
     if (facts.pull_request.empty()) {
-        Error error(ErrorCode::InvalidInput,
-                    "the event is pull_request_target, and GitHub's event file does not say of which pull request");
-        error.advise("set GITHUB_EVENT_PATH to the event's file");
-        throw error;
+        throw Error(ErrorCode::InvalidInput,
+                    "the event is pull_request_target, and GitHub's event file does not say of which pull request")
+            .advise("set GITHUB_EVENT_PATH to the event's file");
     }
     facts.ref_name = facts.pull_request + "/merge";
     facts.ref = "refs/pull/" + facts.ref_name;

@@ -48,9 +48,8 @@ LatestAnswer decide_latest(const LatestQuestion& question, const GitFacts& facts
     const std::string lower = backwards ? candidate->text() + " is lower than the release " + highest->text() : "";
     if (question.wish == Latest::Always) {
         if (backwards && !question.force) {
-            Error error(ErrorCode::InvalidInput, "'latest' would move backwards: " + lower);
-            error.advise("leave the decision to auto, or force it when the older release is meant to be the latest");
-            throw error;
+            throw Error(ErrorCode::InvalidInput, "'latest' would move backwards: " + lower)
+                .advise("leave the decision to auto, or force it when the older release is meant to be the latest");
         }
         return {true, backwards ? "forced, though " + lower : "always was asked for" + what_was_seen(facts, candidate)};
     }

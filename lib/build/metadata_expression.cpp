@@ -55,9 +55,8 @@ std::string expand_expression(std::string_view text,
         const bool escaped = open > 0 && rest[open - 1] == '\\';
         const auto value = name.empty() || escaped ? std::nullopt : lookup(name);
         if (!value) {
-            Error error(ErrorCode::InvalidInput, "the expression in '" + oci::printable(text) + "' is not supported");
-            error.advise("supported here: " + std::string(supported));
-            throw error;
+            throw Error(ErrorCode::InvalidInput, "the expression in '" + oci::printable(text) + "' is not supported")
+                .advise("supported here: " + std::string(supported));
         }
         expanded += rest.substr(0, open);
         expanded += with_entities(*value);

@@ -18,11 +18,7 @@ constexpr std::size_t kMaxPriorityDigits = 9;
 
 [[noreturn]] void refuse(std::string_view what, std::string_view text, const std::string& why,
                          const std::string& advice = "") {
-    Error error(ErrorCode::InvalidInput, std::string(what) + " '" + oci::printable(text) + "': " + why);
-    if (!advice.empty()) {
-        error.advise(advice);
-    }
-    throw error;
+    throw Error(ErrorCode::InvalidInput, std::string(what) + " '" + oci::printable(text) + "': " + why).advise(advice);
 }
 
 struct TypeOfRule {

@@ -119,10 +119,8 @@ bool Rules::is_default_branch() const {
         return false;
     }
     if (facts_.default_branch.empty()) {
-        Error error(ErrorCode::InvalidInput,
-                    "a tag rule asks for the default branch, and which one it is is not known");
-        error.advise("name the branch in the rule, or run 'git remote set-head origin --auto' in the checkout");
-        throw error;
+        throw Error(ErrorCode::InvalidInput, "a tag rule asks for the default branch, and which one it is is not known")
+            .advise("name the branch in the rule, or run 'git remote set-head origin --auto' in the checkout");
     }
     return *branch == facts_.default_branch;
 }

@@ -140,11 +140,10 @@ std::vector<std::string> sdk_release_aliases(std::string_view release) {
 
 SdkTags sdk_tags(const SdkTagOptions& options) {
     if (std::find(kTargets.begin(), kTargets.end(), options.target) == kTargets.end()) {
-        Error error(ErrorCode::InvalidInput, "there is no target '" + oci::printable(options.target) + "'");
-        error.advise(
-            "the targets are base-image, base-image-minimal, binary, binary-minimal, builder, source and "
-            "source-minimal");
-        throw error;
+        throw Error(ErrorCode::InvalidInput, "there is no target '" + oci::printable(options.target) + "'")
+            .advise(
+                "the targets are base-image, base-image-minimal, binary, binary-minimal, builder, source and "
+                "source-minimal");
     }
     SdkTags tags;
     tags.repository = options.image;

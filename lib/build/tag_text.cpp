@@ -66,10 +66,9 @@ void check_repository(const std::string& repository) {
     const auto reference =
         in_context("image '" + oci::printable(repository) + "'", [&] { return oci::Reference::parse(repository); });
     if (reference.tag() || reference.digest()) {
-        Error error(ErrorCode::InvalidInput,
-                    "image '" + oci::printable(repository) + "' has a tag or digest, and tags are to be made for it");
-        error.advise("give the repository alone: " + reference.repository());
-        throw error;
+        throw Error(ErrorCode::InvalidInput,
+                    "image '" + oci::printable(repository) + "' has a tag or digest, and tags are to be made for it")
+            .advise("give the repository alone: " + reference.repository());
     }
 }
 

@@ -24,10 +24,9 @@ std::string read_version_file(const std::filesystem::path& file) {
     const auto line = trim(text);
     const auto version = find_semver(line);
     if (!version || !version->build.empty()) {
-        Error error(ErrorCode::InvalidInput, "version file '" + oci::printable(file.string()) +
-                                                 "' does not hold one version, but '" + oci::printable(line) + "'");
-        error.advise("write one line of the form v1.2.3 or v1.2.3-rc1 (no leading zeros)");
-        throw error;
+        throw Error(ErrorCode::InvalidInput, "version file '" + oci::printable(file.string()) +
+                                                 "' does not hold one version, but '" + oci::printable(line) + "'")
+            .advise("write one line of the form v1.2.3 or v1.2.3-rc1 (no leading zeros)");
     }
     return std::string(line);
 }
@@ -36,17 +35,15 @@ void require_match(const GitFacts& facts, std::string_view version) {
     constexpr std::string_view kTags = "refs/tags/";
     const std::string wanted = oci::printable(version);
     if (!facts.ref.starts_with(kTags)) {
-        Error error(ErrorCode::InvalidInput,
+        throw Error(ErrorCode::InvalidInput,
                     "version " + wanted + " needs a tag of git, and " +
-                        (facts.ref.empty() ? "no ref is known" : "the ref is '" + oci::printable(facts.ref) + "'"));
-        error.advise("run it on the tag " + wanted);
-        throw error;
+                        (facts.ref.empty() ? "no ref is known" : "the ref is '" + oci::printable(facts.ref) + "'"))
+            .advise("run it on the tag " + wanted);
     }
     const auto tag = std::string_view(facts.ref).substr(kTags.size());
     if (without_v(tag) != without_v(version)) {
-        Error error(ErrorCode::InvalidInput, "the tag '" + oci::printable(tag) + "' is not the version " + wanted);
-        error.advise("set the version before tagging, and tag the commit that has it");
-        throw error;
+        throw Error(ErrorCode::InvalidInput, "the tag '" + oci::printable(tag) + "' is not the version " + wanted)
+            .advise("set the version before tagging, and tag the commit that has it");
     }
 }
 
