@@ -112,8 +112,8 @@ fs::path parent_of(const fs::path& directory) {
 
 /// Each file is looked up on its own: in the package's directory, then above it.
 fs::path find_v0_file(const fs::path& package, const char* name) {
-    const auto inside = package / name;
-    const auto above = parent_of(package) / name;
+    auto inside = package / name;
+    auto above = parent_of(package) / name;
     if (is_there(inside)) {
         return inside;
     }

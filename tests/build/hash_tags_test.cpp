@@ -8,6 +8,8 @@
 
 #include <catch2/catch.hpp>
 
+#include <set>
+
 using namespace cooper;
 using namespace cooper::build;
 using namespace cooper::testing;
@@ -218,6 +220,62 @@ TEST_CASE("tags: what v0 and v1 hashed is recorded", "[unit][build]") {
                                                       "lock browser =false",
                                                       "source file a.py=md5:0cc175b9c0f1b6a831c399e269772661",
                                                   });
+}
+
+TEST_CASE("tags: what is said of a change of v1 is what changes", "[unit][build]") {
+    const Tree tree;
+    tree.file("pkg/a.py", "a");
+    tree.file("pkg/uv.lock", "l");
+    auto inputs = compatible(tree);
+    const auto before = v1_tags(inputs, {});
+    const std::vector<TagLevel> all = {TagLevel::Versioned, TagLevel::Lock, TagLevel::Source};
+    const std::vector<TagLevel> from_lock = {TagLevel::Lock, TagLevel::Source};
+    std::vector<TagLevel> wanted;
+    SECTION("version") {
+        inputs.version = "1.0.1";
+        wanted = all;
+    }
+    SECTION("suffix") {
+        inputs.suffix = "-dev";
+        wanted = all;
+    }
+    SECTION("base") {
+        inputs.lock.base_image = "ubuntu:24.04";
+        wanted = all;
+    }
+    SECTION("case of the base, which its slug does not have") {
+        inputs.lock.base_image = "Ubuntu:22.04";
+        wanted = from_lock;
+    }
+    SECTION("browser") {
+        inputs.lock.enable_browser = false;
+        wanted = from_lock;
+    }
+    SECTION("lock file") {
+        tree.file("pkg/pyproject.toml", "p");
+        inputs.source = tree.path("pkg/src");
+        tree.file("pkg/src/a.py", "a");
+        tree.file("pkg/src/uv.lock", "l");
+        wanted = from_lock;
+    }
+    SECTION("source file") {
+        tree.file("pkg/a.py", "b");
+        wanted = {TagLevel::Source};
+    }
+    const auto after = v1_tags(inputs, {});
+    std::vector<TagLevel> differ;
+    for (const auto level : all) {
+        const auto index = 2 - static_cast<std::size_t>(level);  // source, lock, versioned
+        if (before.record.tags[index] != after.record.tags[index]) {
+            differ.push_back(level);
+        }
+    }
+    CHECK(differ == wanted);
+    std::set<TagLevel> explained;
+    for (const auto& change : compare(before.record, after.record)) {
+        explained.insert(change.touches.begin(), change.touches.end());
+    }
+    CHECK(std::vector<TagLevel>(explained.begin(), explained.end()) == wanted);
 }
 
 // --- profile cooper ------------------------------------------------------------------------------------------------

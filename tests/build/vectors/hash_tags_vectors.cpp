@@ -63,7 +63,8 @@ LockInputs lock_inputs(const Value& one, const Scratch& scratch) {
     LockInputs inputs;
     inputs.base_image = text_or(one, "base_image");
     inputs.enable_browser = one.value("enable_browser", true);
-    inputs.root = scratch.path() / text_or(one, text_or(one, "profile") == "v0" ? "package_dir" : "sdk_root");
+    inputs.root =
+        scratch.path() / scratch.expand(text_or(one, text_or(one, "profile") == "v0" ? "package_dir" : "sdk_root"));
     for (const auto& file : texts(one.value("extra_files", Value()))) {
         inputs.extra_files.push_back(scratch.expand(file));
     }
@@ -162,7 +163,7 @@ HashTags ask_tags(const Value& one, const Scratch& scratch) {
         inputs.runtime_repository = find_text(one, "runtime_repo");
         return v0_tags(inputs, {});
     }
-    inputs.source = scratch.path() / text_or(one, "source_dir");
+    inputs.source = scratch.path() / scratch.expand(text_or(one, "source_dir"));
     inputs.suffix = text_or(one, "suffix");
     return v1_tags(inputs, {});
 }
