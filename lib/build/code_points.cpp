@@ -8,11 +8,8 @@ namespace {
 
 constexpr char32_t kEscapedByte = 0xDC00;
 
-/// How many bytes the lead byte begins; 0: it begins none.
+/// How many bytes begin with this one, which is not ASCII; 0: none do.
 std::size_t length_of(unsigned char lead) {
-    if (lead < 0x80) {
-        return 1;
-    }
     if (lead >= 0xC2 && lead <= 0xDF) {
         return 2;
     }
@@ -24,7 +21,7 @@ std::size_t length_of(unsigned char lead) {
 
 /// Not the short form of a smaller number, no surrogate, no number beyond Unicode.
 bool is_scalar(char32_t point, std::size_t length) {
-    constexpr char32_t kSmallest[] = {0, 0, 0x80, 0x800, 0x10000};
+    constexpr char32_t kSmallest[] = {0, 0, 0x80, 0x800, 0x10000};  // by length
     return point >= kSmallest[length] && point <= 0x10FFFF && (point < 0xD800 || point > 0xDFFF);
 }
 
@@ -35,8 +32,13 @@ std::u32string code_points(std::string_view bytes) {
     points.reserve(bytes.size());
     for (std::size_t i = 0; i < bytes.size();) {
         const auto lead = static_cast<unsigned char>(bytes[i]);
+        if (lead < 0x80) {
+            points.push_back(lead);
+            ++i;
+            continue;
+        }
         const std::size_t length = length_of(lead);
-        char32_t point = length < 2 ? lead : lead & (0xFFU >> (length + 1));
+        char32_t point = lead & (0x7FU >> length);
         std::size_t taken = 1;
         while (taken < length && i + taken < bytes.size() &&
                (static_cast<unsigned char>(bytes[i + taken]) & 0xC0U) == 0x80) {

@@ -1,7 +1,6 @@
 #include "build/path_automaton.hpp"
 
 #include <algorithm>
-#include <array>
 #include <bit>
 
 namespace cooper::build {
@@ -11,13 +10,11 @@ namespace {
 constexpr std::size_t kBits = 64;
 constexpr char32_t kAsciiEnd = 0x80;
 
-template <class Words>
-void add(Words& words, std::size_t bit) {
+void add(std::vector<std::uint64_t>& words, std::size_t bit) {
     words[bit / kBits] |= std::uint64_t{1} << (bit % kBits);
 }
 
-template <class Words>
-bool has(const Words& words, std::size_t bit) {
+bool has(const std::vector<std::uint64_t>& words, std::size_t bit) {
     return (words[bit / kBits] >> (bit % kBits) & 1U) != 0;
 }
 
@@ -63,37 +60,54 @@ PathAutomaton::PathAutomaton(const std::vector<PatternStep>& steps)
         }
         skip_to_.push_back(step.skip_to);
     }
+    for (std::size_t state = 0; words_ == 1 && state <= accept_; ++state) {
+        Words reached(1);
+        add(reached, state);
+        follow_free_steps(reached);
+        reached_.push_back(reached.front());
+    }
 }
 
 bool PathAutomaton::matches(std::u32string_view path) const {
-    if (words_ == 1) {
-        using Word = std::array<std::uint64_t, 1>;
-        return run(path, Word{}, Word{}, Word{});
-    }
-    const std::vector<std::uint64_t> none(words_);
-    return run(path, none, none, none);
+    return words_ == 1 ? matches_in_one_word(path) : matches_in_words(path);
 }
 
-template <class Words>
-bool PathAutomaton::run(std::u32string_view path, Words now, Words next, Words row) const {
+bool PathAutomaton::matches_in_one_word(std::u32string_view path) const {
+    const std::uint64_t accept = std::uint64_t{1} << accept_;
+    const std::uint64_t repeated = repeated_.front();
+    const std::uint64_t free = free_.front();
+    std::uint64_t now = reached_.front();
+    for (std::size_t i = 0; i < path.size() && now != 0; ++i) {
+        if (path[i] == U'\n' && i + 1 == path.size() && (now & accept) != 0) {
+            return true;
+        }
+        std::uint64_t row = 0;
+        const std::uint64_t taken = now & *steps_taking(path[i], &row);
+        now = (taken & repeated) | (taken & ~repeated) << 1U;
+        for (std::uint64_t open = now & free; open != 0; open &= open - 1) {
+            now |= reached_[static_cast<std::size_t>(std::countr_zero(open))];
+        }
+    }
+    return (now & accept) != 0;
+}
+
+bool PathAutomaton::matches_in_words(std::u32string_view path) const {
+    Words now(words_);
+    Words next(words_);
+    Words row(words_);
     add(now, 0);
     follow_free_steps(now);
     for (std::size_t i = 0; i < path.size(); ++i) {
         if (path[i] == U'\n' && i + 1 == path.size() && has(now, accept_)) {
             return true;
         }
-        const std::uint64_t* taking = steps_taking(path[i], row);
+        const std::uint64_t* taking = steps_taking(path[i], row.data());
         std::uint64_t carry = 0;
-        std::uint64_t alive = 0;
-        for (std::size_t w = 0; w < now.size(); ++w) {
+        for (std::size_t w = 0; w < words_; ++w) {
             const std::uint64_t taken = now[w] & taking[w];
             const std::uint64_t passed = taken & ~repeated_[w];
             next[w] = (taken & repeated_[w]) | passed << 1U | carry;
             carry = passed >> (kBits - 1);
-            alive |= next[w];
-        }
-        if (alive == 0) {
-            return false;
         }
         follow_free_steps(next);
         std::swap(now, next);
@@ -102,7 +116,6 @@ bool PathAutomaton::run(std::u32string_view path, Words now, Words next, Words r
 }
 
 /// Free steps lead forward only, so one pass from the lowest bit finds all.
-template <class Words>
 void PathAutomaton::follow_free_steps(Words& states) const {
     for (std::size_t w = 0; w < states.size(); ++w) {
         for (std::uint64_t open = states[w] & free_[w]; open != 0;) {
@@ -119,21 +132,21 @@ void PathAutomaton::follow_free_steps(Words& states) const {
     }
 }
 
-template <class Words>
-const std::uint64_t* PathAutomaton::steps_taking(char32_t point, Words& row) const {
+/// `row` is where a row of words is made that is not at hand.
+const std::uint64_t* PathAutomaton::steps_taking(char32_t point, std::uint64_t* row) const {
     if (point < kAsciiEnd) {
         return &ascii_[point * words_];
     }
     if (particular_.empty()) {
         return beyond_.data();
     }
-    std::copy(beyond_.begin(), beyond_.end(), row.begin());
+    std::copy(beyond_.begin(), beyond_.end(), row);
     for (const auto& [step, set] : particular_) {
         if (set.contains(point)) {
-            add(row, step);
+            row[step / kBits] |= std::uint64_t{1} << (step % kBits);
         }
     }
-    return row.data();
+    return row;
 }
 
 }  // namespace cooper::build

@@ -34,20 +34,21 @@ public:
     [[nodiscard]] bool matches(std::u32string_view path) const;
 
 private:
-    template <class Words>
-    bool run(std::u32string_view path, Words now, Words next, Words row) const;
-    template <class Words>
-    void follow_free_steps(Words& states) const;
-    template <class Words>
-    const std::uint64_t* steps_taking(char32_t point, Words& row) const;
+    using Words = std::vector<std::uint64_t>;
 
-    std::size_t accept_;                 // the state after the last step; state i is the one before step i
-    std::size_t words_;                  // for one bit a state
-    std::vector<std::uint64_t> ascii_;   // the steps that take each of the 128, words_ for each
-    std::vector<std::uint64_t> beyond_;  // those that take every character beyond
-    std::vector<std::uint64_t> repeated_;
-    std::vector<std::uint64_t> free_;  // states that can be left without a character
+    [[nodiscard]] bool matches_in_one_word(std::u32string_view path) const;
+    [[nodiscard]] bool matches_in_words(std::u32string_view path) const;
+    void follow_free_steps(Words& states) const;
+    const std::uint64_t* steps_taking(char32_t point, std::uint64_t* row) const;
+
+    std::size_t accept_;  // the state after the last step; state i is the one before step i
+    std::size_t words_;   // for one bit a state
+    Words ascii_;         // the steps that take each of the 128, words_ for each
+    Words beyond_;        // those that take every character beyond
+    Words repeated_;
+    Words free_;  // states that can be left without a character
     std::vector<std::size_t> skip_to_;
+    Words reached_;  // of each state, when one word is enough: itself and the states it leads to without a character
     std::vector<std::pair<std::size_t, CodePointSet>> particular_;  // steps that tell characters beyond ASCII apart
 };
 
