@@ -38,8 +38,8 @@ constexpr std::int64_t kRemoteMargin = 300 * kSecond;  // how far clocks may dif
 
 /// Nanoseconds since 1970; nullopt for times that 64 bits cannot hold.
 std::optional<std::int64_t> nanoseconds_of(const timespec& time) {
-    constexpr std::int64_t kMaxSeconds = INT64_MAX / kSecond - 1;
-    if (time.tv_sec > kMaxSeconds || time.tv_sec < -kMaxSeconds) {
+    constexpr std::int64_t limit = INT64_MAX / kSecond - 1;
+    if (time.tv_sec > limit || time.tv_sec < -limit) {
         return std::nullopt;
     }
     return time.tv_sec * kSecond + time.tv_nsec;

@@ -128,7 +128,7 @@ private:
             }
             struct stat status {};
             if (fstatat(root_.get(), path.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
-                throw absent_source(path, source, errno);
+                throw_absent_source(path, source, errno);
             }
             if (S_ISLNK(status.st_mode)) {
                 throw Error(ErrorCode::InvalidInput, "the source " + shown(source) + " is reached through the link " +
@@ -136,7 +136,7 @@ private:
                     .advise("name the directory that it points to, below " + shown(""));
             }
             if (!S_ISDIR(status.st_mode) && end < source.size()) {
-                throw absent_source(path, source, ENOTDIR);
+                throw_absent_source(path, source, ENOTDIR);
             }
             here = add(*here, path, type_of(status.st_mode), root_.get(), path.c_str());
             if (here == nullptr) {
@@ -147,13 +147,17 @@ private:
         return here;
     }
 
-    [[nodiscard]] Error absent_source(const std::string& path, const std::string& source, int problem) const {
+    [[noreturn]] void throw_absent_source(const std::string& path, const std::string& source, int problem) const {
         if (problem != ENOENT && problem != ENOTDIR) {
-            return SystemError("cannot look at " + shown(path), problem);
+            throw SystemError("cannot look at " + shown(path), problem);
         }
-        Error error(ErrorCode::NotFound, "there is no source " + shown(source));
-        error.advise("sources are named by their paths below " + shown(""));
-        return error;
+        throw Error(ErrorCode::NotFound, "there is no source " + shown(source))
+            .advise("sources are named by their paths below " + shown(""));
+    }
+
+    /// `what` happened to `path` since its directory was listed, or since it was opened.
+    [[noreturn]] void throw_changed(ErrorCode code, const std::string& path, const char* what) const {
+        throw Error(code, shown(path) + what).advise("run it again when nothing writes to the tree");
     }
 
     /// With getdents64() itself: readdir() takes four more system calls and an allocation a directory.
@@ -167,7 +171,7 @@ private:
                 return below;
             }
             if (size < 0) {
-                throw unlisted(directory.path, errno);
+                throw_unlisted(directory.path, errno);
             }
             for (auto next = listing.begin(); next != listing.begin() + size;) {
                 const auto* entry = reinterpret_cast<const dirent64*>(&*next);
@@ -185,19 +189,17 @@ private:
         }
     }
 
-    [[nodiscard]] Error unlisted(const std::string& path, int problem) const {
-        if (problem != ENOENT) {  // what the kernel says when the open directory was removed
-            return SystemError("cannot list " + shown(path), problem);
+    [[noreturn]] void throw_unlisted(const std::string& path, int problem) const {
+        if (problem == ENOENT) {  // what the kernel says when the open directory was removed
+            throw_changed(ErrorCode::NotFound, path, ": the directory was removed while it was read");
         }
-        Error error(ErrorCode::NotFound, "the directory " + shown(path) + " was removed while it was read");
-        error.advise("run it again when nothing writes to the tree");
-        return error;
+        throw SystemError("cannot list " + shown(path), problem);
     }
 
     [[nodiscard]] FileDescriptor open(const std::string& path) const {
         auto opened = open_descriptor(path.empty() ? "." : path);
         if (!opened.valid()) {
-            throw unlisted(path, ENOENT);
+            throw_unlisted(path, ENOENT);
         }
         return opened;
     }
@@ -209,8 +211,7 @@ private:
         } catch (const SystemError& error) {
             throw SystemError("cannot list " + shown(path), error.error_number());
         } catch (const Error&) {
-            Error error(ErrorCode::Integrity, "the directory " + shown(path) + " was replaced by a symbolic link");
-            throw error.advise("run it again when nothing writes to the tree");
+            throw_changed(ErrorCode::Integrity, path, ": the directory was replaced by a symbolic link");
         }
     }
 
@@ -261,8 +262,7 @@ private:
             case DT_REG:
                 item.status = look_at(descriptor, at, path);
                 if (!S_ISREG(item.status.st_mode)) {
-                    Error error(ErrorCode::Integrity, shown(path) + " was replaced while its directory was read");
-                    throw error.advise("run it again when nothing writes to the tree");
+                    throw_changed(ErrorCode::Integrity, path, " was replaced while its directory was read");
                 }
                 return;
             default:
@@ -278,9 +278,7 @@ private:
         if (errno != ENOENT) {
             throw SystemError("cannot look at " + shown(path), errno);
         }
-        Error error(ErrorCode::Integrity, shown(path) + " was removed while its directory was read");
-        error.advise("run it again when nothing writes to the tree");
-        throw error;
+        throw_changed(ErrorCode::Integrity, path, " was removed while its directory was read");
     }
 
     [[nodiscard]] std::string read_link(int descriptor, const char* at, const std::string& path) const {

@@ -7,17 +7,20 @@
 
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
+#include <sys/inotify.h>
 #include <sys/socket.h>
 #include <sys/sysmacros.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <clocale>
 #include <functional>
 #include <mutex>
 #include <random>
 #include <set>
+#include <thread>
 
 using namespace cooper;
 using namespace cooper::build;
@@ -379,6 +382,7 @@ TEST_CASE("tree: what cannot be read is named", "[unit][build]") {
         CHECK_THROWS_WITH(read_tree(at(tree.path()), {}),
                           Contains("cannot list") && Contains("/a/closed': Permission"));
         CHECK(code_of([&] { read_tree(at(tree.path()), {}); }) == ErrorCode::AccessDenied);
+        CHECK_THROWS_AS(read_tree(at(tree.path()), {}), SystemError);
         auto options = at(tree.path());
         options.ignore = {"a/closed"};
         CHECK(paths_of(options) == std::vector<std::string>{"a/"});  // not opened
@@ -389,6 +393,39 @@ TEST_CASE("tree: what cannot be read is named", "[unit][build]") {
         const AsNobody nobody;
         CHECK_THROWS_WITH(read_tree(at(tree.path()), {}), Contains("cannot look at") && Contains("/a/file'"));
     }
+}
+
+TEST_CASE("tree: a directory that vanishes is named", "[unit][build]") {
+    // The listing of the root has 3,000 directories to open yet when the first of them is; the last ones go then.
+    const TestTree tree;
+    constexpr int kCount = 3000;
+    const auto name = [](int i) { return "d" + std::to_string(i); };
+    bool named = false;
+    // The remover may come too late on a busy machine; then all is well and we try again.
+    for (int attempt = 0; attempt < 50 && !named; ++attempt) {
+        for (int i = 0; i < kCount; ++i) {
+            mkdir(tree.path(name(i)).c_str(), 0755);
+        }
+        const FileDescriptor inotify(inotify_init1(IN_CLOEXEC));
+        REQUIRE(inotify_add_watch(inotify.get(), tree.path().c_str(), IN_OPEN) >= 0);
+        std::jthread remover([&] {
+            std::array<char, 4096> event{};
+            if (read(inotify.get(), event.data(), event.size()) > 0) {
+                for (int i = 0; i < kCount; ++i) {
+                    rmdir(tree.path(name(i)).c_str());
+                }
+            }
+        });
+        try {
+            read_tree(at(tree.path()), {});
+        } catch (const Error& error) {
+            named = true;
+            CHECK(error.code() == ErrorCode::NotFound);
+            CHECK_THAT(error.what(), Contains("/d") && Contains("': the directory was removed while it was read"));
+            CHECK_FALSE(error.advice().empty());
+        }
+    }
+    CHECK(named);
 }
 
 TEST_CASE("tree: a stop request ends the reading", "[unit][build]") {
