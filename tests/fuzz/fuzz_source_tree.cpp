@@ -264,9 +264,9 @@ Answer fast_answer(const std::string& root, const SourceHashOptions& options) {
 class TreeMaker {
 public:
     TreeMaker(const std::uint8_t* data, std::size_t size) : data_(data), rest_(size) {
-        fs::create_directories(top_.path() / "root");
-        fs::create_directories(top_.path() / "out");
-        std::ofstream(top_.path() / "out/f") << "outside";
+        fs::create_directories(top_ / "root");
+        fs::create_directories(top_ / "out");
+        std::ofstream(top_ / "out/f") << "outside";
     }
 
     SourceHashOptions options() {
@@ -291,14 +291,14 @@ public:
     std::string root() {
         static const std::vector<std::string> kRoots = {"root",   "root",    "root",   "root/",
                                                         "root/a", "root/a/", "nowhere"};
-        return (top_.path() / pick(kRoots)).native();
+        return (top_ / pick(kRoots)).native();
     }
 
     void make() {
         for (std::size_t i = 0; i < kMaxThings && rest_ > 0; ++i) {
             const unsigned kind = next();
             const std::string name = pick(directories_) + "/" + pick(kNames);
-            const fs::path at = top_.path() / name;
+            const fs::path at = top_ / name;
             if (fs::is_symlink(at) || fs::exists(at)) {
                 continue;
             }
@@ -337,12 +337,13 @@ private:
             case 2:
                 return fs::path(pick(kNames)) / pick(kNames);
             default:
-                return fs::path(top_.path() / pick(directories_)).lexically_relative(link.parent_path());
+                return (top_ / pick(directories_)).lexically_relative(link.parent_path());
         }
     }
 
     static const std::vector<std::string> kNames;
-    cooper::TempDirectory top_{"fuzz-tree"};
+    cooper::TempDirectory temporary_{"fuzz-tree"};
+    fs::path top_ = temporary_.path() / "top";  // a link may lead one level above
     const std::uint8_t* data_;
     std::size_t rest_;
     std::vector<std::string> directories_{"root", "root", "out"};
