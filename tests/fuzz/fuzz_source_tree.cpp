@@ -27,6 +27,7 @@ using cooper::build::SourceHashOptions;
 using Kind = SourceHashError::Kind;
 
 constexpr std::size_t kMaxThings = 24;
+constexpr std::size_t kMaxContent = 64;
 
 /// What either side has to say about a tree.
 struct Answer {
@@ -222,8 +223,7 @@ private:
         const bool data = std::find(wanted.begin(), wanted.end(), "data") != wanted.end();
         for (const auto& [name, link] : directory.files) {
             const std::string path = directory.path.empty() ? name : directory.path + "/" + name;
-            std::ifstream file(absolute(path), std::ios::binary);
-            const std::string content{std::istreambuf_iterator<char>(file), {}};
+            const std::string content = cooper::read_file(absolute(path), kMaxContent);
             entries.push_back(entry(data ? "data:" + cooper::hex_digest(algorithm_, content) : "", name, link));
             answer_.files.push_back(path);
         }
