@@ -13,9 +13,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <memory>
 #include <numeric>
 #include <optional>
 #include <thread>
@@ -29,6 +31,12 @@ constexpr std::uint64_t kLargeFile =
     1024 * 1024;                     // from here on worth a thread's turn of its own and a read-ahead hint
 constexpr std::size_t kBatch = 16;   // small files that a thread takes at once
 constexpr unsigned kMaxThreads = 8;  // more only queue for the same disk
+
+/// Begins with a page: into memory that begins 16 bytes behind one, as malloc gives it, read() copies at a quarter of
+/// the speed (1.6 instead of 6 GB/s; the processor's block copy).
+struct alignas(4096) ReadBuffer {
+    std::array<std::byte, kReadStep> bytes;
+};
 
 bool is_same_file(const FileStatus& one, const FileStatus& other) {
     return one.st_dev == other.st_dev && one.st_ino == other.st_ino && one.st_size == other.st_size &&
@@ -102,7 +110,7 @@ private:
 
     void take_turns(const Run& run) {
         MessageDigest digest(options_.algorithm);
-        std::vector<std::byte> buffer(kReadStep);
+        const auto buffer = std::make_unique_for_overwrite<ReadBuffer>();
         for (;;) {
             const std::size_t turn = next_turn_.fetch_add(1, std::memory_order_relaxed);
             const std::size_t begin = turn < large_ ? turn : large_ + (turn - large_) * kBatch;
@@ -113,7 +121,7 @@ private:
             for (std::size_t i = begin; i < end; ++i) {
                 run.check();
                 began_[order_[i]] = nanoseconds_at(*run.clock);
-                hex_[order_[i]] = hash_one(files_[order_[i]], digest, buffer, run);
+                hex_[order_[i]] = hash_one(files_[order_[i]], digest, buffer->bytes, run);
             }
         }
     }
