@@ -356,7 +356,11 @@ void Walker::take_link(std::string path) {
         if (errno == ENOENT) {
             return;
         }
-        throw cannot("follow the symbolic link", path, errno);
+        SystemError error = cannot("follow the symbolic link", path, errno);
+        if (error.error_number() == ENOTDIR) {
+            error.advise("its target is below a file: remove the link; patterns that leave it out do not help");
+        }
+        throw error;
     }
     if (S_ISDIR(target.st_mode) && options_.linked_dirs) {
         take_directory(std::move(path), true);

@@ -71,7 +71,10 @@ TEST_CASE("source hash: links that cannot be followed are errors even where they
     }
     SECTION("below a file") {
         tree.symlink("below", "f/x");
-        CHECK(system_refusal([&] { hash(tree.path(), with_ignore({"below"})); }).number == ENOTDIR);
+        const auto refused = system_refusal([&] { hash(tree.path(), with_ignore({"below"})); });
+        CHECK(refused.number == ENOTDIR);
+        CHECK_THAT(refused.text, Contains(tree.path("below").native()));
+        CHECK_THAT(refused.advice, Contains("below a file"));
     }
 }
 
