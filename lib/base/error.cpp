@@ -8,15 +8,24 @@ namespace cooper {
 
 std::string_view to_string(ErrorCode code) noexcept {
     switch (code) {
-        case ErrorCode::InvalidInput: return "invalid-input";
-        case ErrorCode::NotFound: return "not-found";
-        case ErrorCode::AccessDenied: return "access-denied";
-        case ErrorCode::Conflict: return "conflict";
-        case ErrorCode::Integrity: return "integrity";
-        case ErrorCode::Unavailable: return "unavailable";
-        case ErrorCode::CommandFailed: return "command-failed";
-        case ErrorCode::Unsupported: return "unsupported";
-        case ErrorCode::System: return "system";
+        case ErrorCode::InvalidInput:
+            return "invalid-input";
+        case ErrorCode::NotFound:
+            return "not-found";
+        case ErrorCode::AccessDenied:
+            return "access-denied";
+        case ErrorCode::Conflict:
+            return "conflict";
+        case ErrorCode::Integrity:
+            return "integrity";
+        case ErrorCode::Unavailable:
+            return "unavailable";
+        case ErrorCode::CommandFailed:
+            return "command-failed";
+        case ErrorCode::Unsupported:
+            return "unsupported";
+        case ErrorCode::System:
+            return "system";
     }
     return "unknown";
 }
@@ -29,7 +38,9 @@ Error& Error::advise(std::string advice) {
     return *this;
 }
 
-void Error::add_context(std::string_view frame) { text_ = std::string(frame) + ": " + text_; }
+void Error::add_context(std::string_view frame) {
+    text_ = std::string(frame) + ": " + text_;
+}
 
 IntegrityError::IntegrityError(const std::string& what_was_checked, std::string expected, std::string actual)
     : Error(ErrorCode::Integrity, what_was_checked + ": expected " + expected + ", got " + actual),
@@ -41,10 +52,13 @@ namespace {
 
 ErrorCode code_of(int error_number) {
     switch (error_number) {
-        case ENOENT: return ErrorCode::NotFound;
+        case ENOENT:
+            return ErrorCode::NotFound;
         case EACCES:
-        case EPERM: return ErrorCode::AccessDenied;
-        default: return ErrorCode::System;
+        case EPERM:
+            return ErrorCode::AccessDenied;
+        default:
+            return ErrorCode::System;
     }
 }
 

@@ -1,11 +1,12 @@
 // JSON access for the rooms' own use (private: public headers do not show the library behind it).
 //
-// Parsing is strict where documents come from outside: depth at most 64, duplicate keys refused, valid UTF-8, nothing after
-// the end. Access names what is missing: "manifest: layers[3].digest is not a string".
+// Parsing is strict where documents come from outside: depth at most 64, duplicate keys refused, valid UTF-8, nothing
+// after the end. Access names what is missing: "manifest: layers[3].digest is not a string".
 #pragma once
 
-#include <cstdint>
 #include <nlohmann/json_fwd.hpp>
+
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>

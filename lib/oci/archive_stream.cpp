@@ -8,8 +8,8 @@
 // is used again when it was hashed and taken.
 #include "cooper/oci/archive_writer.hpp"
 
-#include "oci/blob_check.hpp"
 #include "base/workers.hpp"
+#include "oci/blob_check.hpp"
 
 #include <sys/mman.h>
 

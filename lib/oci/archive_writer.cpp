@@ -3,8 +3,8 @@
 #include "cooper/base/files.hpp"
 #include "cooper/base/text.hpp"
 
-#include "oci/blob_check.hpp"
 #include "base/workers.hpp"
+#include "oci/blob_check.hpp"
 
 #include <algorithm>
 #include <atomic>

@@ -1,4 +1,4 @@
-#include "build/file_hashes.hpp"
+#include "build/tree/file_hashes.hpp"
 
 #include "build/tree_support.hpp"
 

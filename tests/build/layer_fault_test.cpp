@@ -1,5 +1,5 @@
-#include "build/read_ahead.hpp"
-#include "build/source_tree.hpp"
+#include "build/layer/read_ahead.hpp"
+#include "build/layer/source_tree.hpp"
 #include "build/tree_support.hpp"
 
 #include <catch2/catch.hpp>

@@ -1,4 +1,4 @@
-#include "build/remote_builder_body.hpp"
+#include "build/remote/remote_builder_body.hpp"
 
 #include "cooper/base/text.hpp"
 

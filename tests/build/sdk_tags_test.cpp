@@ -2,7 +2,7 @@
 #include "cooper/base/error.hpp"
 #include "cooper/build/git_tags.hpp"
 
-#include "build/python_text.hpp"
+#include "build/tree/python_text.hpp"
 
 #include <catch2/catch.hpp>
 

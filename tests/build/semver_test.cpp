@@ -1,4 +1,4 @@
-#include "build/semver.hpp"
+#include "build/tags/semver.hpp"
 
 #include <catch2/catch.hpp>
 

@@ -1,7 +1,7 @@
 #include "cooper/base/text.hpp"
 #include "cooper/build/tree.hpp"
 
-#include "build/file_hashes.hpp"
+#include "build/tree/file_hashes.hpp"
 #include "build/tree_support.hpp"
 #include "support/fake_clock.hpp"
 

@@ -2,7 +2,7 @@
 // but the time keeps the text.
 #include "cooper/build/edit.hpp"
 
-#include "build/json_text.hpp"
+#include "build/layer/json_text.hpp"
 #include "fuzz/fuzz.hpp"
 
 namespace {

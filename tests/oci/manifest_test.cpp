@@ -164,8 +164,8 @@ TEST_CASE("manifest: members of wrong types and sizes are named", "[unit][oci]")
     const auto with_layer = [](const std::string& layer) { return manifest_text(layer); };
     const std::string digest = R"("digest":"sha256:)" + kHex + '"';
     const std::string type = R"("mediaType":")" + std::string(media_type::kOciLayer) + '"';
-    for (const std::string size : {"-1", "1.5", "1e3", "\"10\"", "null", "18446744073709551616",
-                                    "18446744073709551615", "1125899906842625", "[]", "true"}) {
+    for (const std::string size : {"-1", "1.5", "1e3", "\"10\"", "null", "18446744073709551616", "18446744073709551615",
+                                   "1125899906842625", "[]", "true"}) {
         const std::string text = with_layer("{" + type + "," + digest + ",\"size\":" + size + "}");
         CAPTURE(text);
         CHECK(code_of(text) == ErrorCode::InvalidInput);

@@ -1,9 +1,9 @@
 #pragma once
 
+#include "cooper/base/clock.hpp"
+
 #include <mutex>
 #include <vector>
-
-#include "cooper/base/clock.hpp"
 
 namespace cooper::testing {
 

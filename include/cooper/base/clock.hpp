@@ -25,9 +25,9 @@ public:
 /// The real one; lives as long as the program.
 Clock& system_clock();
 
-std::string format_rfc3339(TimePoint time);     ///< "2024-01-16T09:15:42Z"
-std::string format_changelog(TimePoint time);   ///< "2024-01-16 09:15:42Z"
-std::string format_amz(TimePoint time);         ///< "20240116T091542Z"
+std::string format_rfc3339(TimePoint time);    ///< "2024-01-16T09:15:42Z"
+std::string format_changelog(TimePoint time);  ///< "2024-01-16 09:15:42Z"
+std::string format_amz(TimePoint time);        ///< "20240116T091542Z"
 /// RFC 3339 with Z or an offset, fraction cut off; nullopt when it is no time.
 std::optional<TimePoint> parse_rfc3339(std::string_view text);
 /// RFC 9110 section 5.6.7 (all three forms); nullopt when it is no time.

@@ -1,6 +1,8 @@
 // Digests: the names of content. OCI image specification 1.1, descriptor.md, section "Digests".
 #pragma once
 
+#include "cooper/base/stream.hpp"
+
 #include <array>
 #include <compare>
 #include <cstdint>
@@ -9,14 +11,12 @@
 #include <string>
 #include <string_view>
 
-#include "cooper/base/stream.hpp"
-
 namespace cooper {
 
 enum class DigestAlgorithm : std::uint8_t { Sha256, Sha512 };
 
-/// "sha256:" + 64 or "sha512:" + 128 lower-case hex digits. A value; there is no invalid Digest, so a Digest may be used
-/// in a path or URL without another check.
+/// "sha256:" + 64 or "sha512:" + 128 lower-case hex digits. A value; there is no invalid Digest, so a Digest may be
+/// used in a path or URL without another check.
 class Digest {
 public:
     /// Throws Error{InvalidInput} naming the text (cut at 100 characters).
@@ -60,10 +60,13 @@ private:
 
 /// The SHA-256 of `bytes`.
 Digest sha256(Bytes bytes);
-inline Digest sha256(std::string_view text) { return sha256(as_bytes(text)); }
+inline Digest sha256(std::string_view text) {
+    return sha256(as_bytes(text));
+}
 
-/// Passes `inner` through and checks it: exactly `size` bytes with this digest, else IntegrityError at the byte where it is
-/// certain (size + 1, or the end). `what` names it in the error ("layer 3 of 9").
-std::unique_ptr<Source> verified(std::unique_ptr<Source> inner, const Digest& digest, std::uint64_t size, std::string what);
+/// Passes `inner` through and checks it: exactly `size` bytes with this digest, else IntegrityError at the byte where
+/// it is certain (size + 1, or the end). `what` names it in the error ("layer 3 of 9").
+std::unique_ptr<Source> verified(std::unique_ptr<Source> inner, const Digest& digest, std::uint64_t size,
+                                 std::string what);
 
 }  // namespace cooper

@@ -12,7 +12,8 @@ class Environment {
 public:
     /// The process's own, read once when called.
     static Environment process();
-    explicit Environment(std::map<std::string, std::string, std::less<>> variables) : variables_(std::move(variables)) {}
+    explicit Environment(std::map<std::string, std::string, std::less<>> variables)
+        : variables_(std::move(variables)) {}
 
     /// The variable's value; nullopt when unset **or empty** (the ecosystem treats both alike).
     [[nodiscard]] std::optional<std::string> get(std::string_view name) const;

@@ -1,7 +1,7 @@
 // The errors of cooper: one small hierarchy, keyed by what the caller can do next.
 //
-// Everything that fails throws `Error` or a subclass that carries data; expected absence is a value (`find_…`, `try_…`).
-// `Cancelled` is deliberately not an `Error`, so that `catch (const Error&)` never swallows a stop request.
+// Everything that fails throws `Error` or a subclass that carries data; expected absence is a value (`find_…`,
+// `try_…`). `Cancelled` is deliberately not an `Error`, so that `catch (const Error&)` never swallows a stop request.
 // Messages never hold secrets: URLs are redacted, `Secret` does not print. Thread-safe: exceptions are values.
 #pragma once
 

@@ -1,9 +1,14 @@
 // One HTTP client for all rooms: a seam (HttpClient) and its libcurl implementation.
 //
-// A client sends exactly one request per send(): no redirects are followed, no status is an error, nothing is retried. What
-// a status means, where credentials may go next and what is tried again is decided by the room above (registry, s3).
-// Specification: RFC 9110, RFC 9112.
+// A client sends exactly one request per send(): no redirects are followed, no status is an error, nothing is retried.
+// What a status means, where credentials may go next and what is tried again is decided by the room above (registry,
+// s3). Specification: RFC 9110, RFC 9112.
 #pragma once
+
+#include "cooper/base/environment.hpp"
+#include "cooper/base/ranged.hpp"
+#include "cooper/base/run.hpp"
+#include "cooper/base/stream.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -14,15 +19,10 @@
 #include <utility>
 #include <vector>
 
-#include "cooper/base/environment.hpp"
-#include "cooper/base/ranged.hpp"
-#include "cooper/base/run.hpp"
-#include "cooper/base/stream.hpp"
-
 namespace cooper {
 
-/// An absolute http or https URL. `path` and `query` are kept exactly as written (percent-encoding included) and are sent
-/// as they are: dot segments are not squashed. User information and fragments are refused.
+/// An absolute http or https URL. `path` and `query` are kept exactly as written (percent-encoding included) and are
+/// sent as they are: dot segments are not squashed. User information and fragments are refused.
 struct Url {
     std::string scheme;                 ///< "http" or "https"
     std::string host;                   ///< lower case; IPv6 without brackets
@@ -66,24 +66,24 @@ private:
 
 /// How a server's certificate is judged and who we are towards it.
 struct TlsSettings {
-    bool verify = true;                ///< false: --insecure
-    std::string ca_file;               ///< PEM bundle that replaces the default; empty: SSL_CERT_FILE, else the system's
-    std::string ca_directory;          ///< like SSL_CERT_DIR
+    bool verify = true;        ///< false: --insecure
+    std::string ca_file;       ///< PEM bundle that replaces the default; empty: SSL_CERT_FILE, else the system's
+    std::string ca_directory;  ///< like SSL_CERT_DIR
     std::vector<std::string> extra_ca_files;  ///< PEM files trusted besides the default (certs.d/*.crt)
-    std::string client_certificate;    ///< PEM file; empty: none
-    std::string client_key;            ///< PEM file
+    std::string client_certificate;           ///< PEM file; empty: none
+    std::string client_key;                   ///< PEM file
 };
 
 struct HttpRequest {
     std::string method = "GET";
     Url url;
-    Headers headers;  ///< sent as given, less Content-Length, Transfer-Encoding, Connection and Expect, which follow from
-                      ///< the rest; nothing is added but those, Host and User-Agent when they are missing
-    std::shared_ptr<const Ranged> body;    ///< null: none. Opened afresh for each send
-    bool expect_continue = false;          ///< "Expect: 100-continue", given up after 1 s without an answer
-    bool public_address_only = false;      ///< refuse to connect to private, loopback and link-local addresses (checked on
-                                           ///< the resolved address, so a name cannot hide one)
-    bool use_proxy = true;                 ///< false for metadata services; loopback never goes through a proxy
+    Headers headers;  ///< sent as given, less Content-Length, Transfer-Encoding, Connection and Expect, which follow
+                      ///< from the rest; nothing is added but those, Host and User-Agent when they are missing
+    std::shared_ptr<const Ranged> body;  ///< null: none. Opened afresh for each send
+    bool expect_continue = false;        ///< "Expect: 100-continue", given up after 1 s without an answer
+    bool public_address_only = false;  ///< refuse to connect to private, loopback and link-local addresses (checked on
+                                       ///< the resolved address, so a name cannot hide one)
+    bool use_proxy = true;             ///< false for metadata services; loopback never goes through a proxy
     std::shared_ptr<const TlsSettings> tls;  ///< null: the client's default
     std::chrono::milliseconds connect_timeout{15'000};
     /// No byte in either direction for this long is Error{Unavailable}. Never a limit on the whole transfer.
@@ -105,13 +105,13 @@ struct HttpResponse {
     [[nodiscard]] std::optional<std::chrono::milliseconds> retry_after(std::chrono::system_clock::time_point now) const;
 };
 
-/// Sends requests. Safe from several threads at once. send() returns when the final status and headers are there (1xx are
-/// swallowed). Throws Error{Unavailable} when the server cannot be reached, does not speak TLS, or the connection breaks
-/// before the headers; Error{AccessDenied} when its certificate is not trusted, it wants one of us, or its address is not
-/// public and should be (trying again would not help); Error{InvalidInput} for settings that cannot be used; Cancelled on
-/// a stop request. If the server answers early and closes while the body is being sent, its answer is returned, not the
-/// broken pipe. A kept connection that turns out to be closed is replaced by a new one without further notice, and a 417
-/// is answered by sending once more without Expect.
+/// Sends requests. Safe from several threads at once. send() returns when the final status and headers are there (1xx
+/// are swallowed). Throws Error{Unavailable} when the server cannot be reached, does not speak TLS, or the connection
+/// breaks before the headers; Error{AccessDenied} when its certificate is not trusted, it wants one of us, or its
+/// address is not public and should be (trying again would not help); Error{InvalidInput} for settings that cannot be
+/// used; Cancelled on a stop request. If the server answers early and closes while the body is being sent, its answer
+/// is returned, not the broken pipe. A kept connection that turns out to be closed is replaced by a new one without
+/// further notice, and a 417 is answered by sending once more without Expect.
 class HttpClient {
 public:
     virtual ~HttpClient() = default;

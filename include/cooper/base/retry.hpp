@@ -1,6 +1,8 @@
 // Trying again: jittered exponential backoff, and one budget per host so that many transfers cannot storm it.
 #pragma once
 
+#include "cooper/base/run.hpp"
+
 #include <chrono>
 #include <functional>
 #include <map>
@@ -10,13 +12,11 @@
 #include <random>
 #include <string>
 
-#include "cooper/base/run.hpp"
-
 namespace cooper {
 
 struct RetryPolicy {
-    int attempts = 6;                          ///< tries in all, the first included
-    std::chrono::milliseconds base{200};       ///< wait before try n+1: random in [0, min(cap, base * 2^n)] ("full jitter")
+    int attempts = 6;                     ///< tries in all, the first included
+    std::chrono::milliseconds base{200};  ///< wait before try n+1: random in [0, min(cap, base * 2^n)] ("full jitter")
     std::chrono::milliseconds cap{20'000};
 };
 

@@ -1,11 +1,11 @@
 // Run: what every blocking operation takes. Cross-cutting seams only, never settings. Cheap to copy; borrows its seams.
 #pragma once
 
-#include <stop_token>
-
 #include "cooper/base/clock.hpp"
 #include "cooper/base/error.hpp"
 #include "cooper/base/progress.hpp"
+
+#include <stop_token>
 
 namespace cooper {
 

@@ -1,7 +1,8 @@
 // Streams: a Source is pulled, a Sink is pushed; filters ride along. Nothing holds a whole layer in memory.
 //
-// Ownership: filters borrow the stream they wrap unless they take a unique_ptr. Threads: one stream, one thread at a time.
-// Errors: whatever the stream beneath throws (Error or Cancelled); after a throw the stream must not be used again.
+// Ownership: filters borrow the stream they wrap unless they take a unique_ptr. Threads: one stream, one thread at a
+// time. Errors: whatever the stream beneath throws (Error or Cancelled); after a throw the stream must not be used
+// again.
 #pragma once
 
 #include <cstddef>
@@ -20,7 +21,9 @@ using MutableBytes = std::span<std::byte>;
 /// The step of every copy loop: large enough that a system call per step does not count, small enough for the L2 cache.
 inline constexpr std::size_t kStreamStep = 128 * 1024;
 
-inline Bytes as_bytes(std::string_view text) { return std::as_bytes(std::span(text.data(), text.size())); }
+inline Bytes as_bytes(std::string_view text) {
+    return std::as_bytes(std::span(text.data(), text.size()));
+}
 inline std::string_view as_text(Bytes bytes) {
     return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }

@@ -33,8 +33,8 @@ struct TreeOptions {
     /// Patterns in .dockerignore's language that leave paths below root out, whatever the .dockerignore says.
     std::vector<std::string> ignore;
     bool dockerignore = true;  ///< honour ROOT/.dockerignore
-    /// Where digests of unchanged files are remembered (`FileHashes` in lib/build says when they are believed); empty:
-    /// every file is read.
+    /// Where digests of unchanged files are remembered (`build/tree/file_hashes.hpp` says when they are believed);
+    /// empty: every file is read.
     std::filesystem::path cache_directory;
     unsigned threads = 0;  ///< 0: as many as the machine has cores, 8 at most
 };

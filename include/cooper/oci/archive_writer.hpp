@@ -1,35 +1,35 @@
 // Turning an archive plan into bytes: verified, in parallel, with bounded memory.
 #pragma once
 
+#include "cooper/oci/docker_archive.hpp"
+
 #include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
 
-#include "cooper/oci/docker_archive.hpp"
-
 namespace cooper::oci {
 
 struct ArchiveWriteOptions {
-    unsigned connections = 4;   ///< blobs fetched at once
-    bool checksum = false;      ///< hash the whole archive as well
-    bool deep = false;          ///< inflate layers and check their diff IDs
-    std::string task;           ///< name in progress events
+    unsigned connections = 4;  ///< blobs fetched at once
+    bool checksum = false;     ///< hash the whole archive as well
+    bool deep = false;         ///< inflate layers and check their diff IDs
+    std::string task;          ///< name in progress events
 };
 
 struct ArchiveWritten {
     std::uint64_t size = 0;
-    std::optional<Digest> sha256;         ///< of the whole archive, when it was asked for
+    std::optional<Digest> sha256;  ///< of the whole archive, when it was asked for
     bool diff_ids_checked = false;
 };
 
 /// Writes the archive to `path`, which appears whole after every blob's digest and size agreed (rename), or not at all.
 /// Memory: some 256 KiB per connection.
-ArchiveWritten write_archive(const ArchivePlan& plan, const std::filesystem::path& path, const ArchiveWriteOptions& options,
-                             const Run& run);
+ArchiveWritten write_archive(const ArchivePlan& plan, const std::filesystem::path& path,
+                             const ArchiveWriteOptions& options, const Run& run);
 
-/// Receives the archive in parts. part() is called from several threads at once, in any order of numbers, each number once;
-/// `bytes` is valid during the call only. A throw stops the stream.
+/// Receives the archive in parts. part() is called from several threads at once, in any order of numbers, each number
+/// once; `bytes` is valid during the call only. A throw stops the stream.
 class PartConsumer {
 public:
     virtual ~PartConsumer() = default;
@@ -45,9 +45,10 @@ struct ArchiveStreamOptions {
     std::string task;
 };
 
-/// Streams the archive through memory: fetches blobs, verifies every one, hashes the whole, and hands parts numbered from 1 to
-/// `consumer`. Returns only when all parts were taken and every digest agreed; throws otherwise (what the consumer got must
-/// then be discarded: parts may have left before a blob's digest was known).
-ArchiveWritten stream_archive(const ArchivePlan& plan, PartConsumer& consumer, const ArchiveStreamOptions& options, const Run& run);
+/// Streams the archive through memory: fetches blobs, verifies every one, hashes the whole, and hands parts numbered
+/// from 1 to `consumer`. Returns only when all parts were taken and every digest agreed; throws otherwise (what the
+/// consumer got must then be discarded: parts may have left before a blob's digest was known).
+ArchiveWritten stream_archive(const ArchivePlan& plan, PartConsumer& consumer, const ArchiveStreamOptions& options,
+                              const Run& run);
 
 }  // namespace cooper::oci

@@ -1,10 +1,10 @@
 // Making an image's layers fit for an archive: zstd becomes gzip, or everything becomes plain.
 #pragma once
 
+#include "cooper/oci/image.hpp"
+
 #include <cstdint>
 #include <filesystem>
-
-#include "cooper/oci/image.hpp"
 
 namespace cooper::oci {
 
@@ -13,7 +13,8 @@ enum class LayerForm {
     Uncompressed,  ///< plain tars
 };
 
-/// True when convert_layers() would re-encode a layer of `image`. Throws Error{Unsupported} for a layer of unknown type.
+/// True when convert_layers() would re-encode a layer of `image`. Throws Error{Unsupported} for a layer of unknown
+/// type.
 bool needs_conversion(const Image& image, LayerForm form);
 
 /// The image with its layers in the asked form. What must be re-encoded is fetched, verified (blob digest and diff ID)

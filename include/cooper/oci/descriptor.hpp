@@ -1,15 +1,15 @@
 // Descriptors: what content is called, how long it is, and what it is. OCI image specification 1.1, descriptor.md.
 #pragma once
 
+#include "cooper/base/digest.hpp"
+#include "cooper/oci/platform.hpp"
+
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "cooper/base/digest.hpp"
-#include "cooper/oci/platform.hpp"
 
 namespace cooper::oci {
 

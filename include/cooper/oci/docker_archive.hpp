@@ -1,10 +1,14 @@
 // The docker-archive that cooper writes, as a plan: known to the byte before any layer is read.
 //
-// Format version 1, the hybrid of `docker save` >= 25 (docker-archive and OCI layout in one tar): members in this order:
-// oci-layout, index.json, manifest.json, manifests, configs, then layers in order of first use, each distinct blob once, each at
-// blobs/sha256/HEX; two zero blocks. Headers: ustar, regular files only, mode 0644, ids 0, no names, mtime 0, pax record `size`
-// only from 8 GiB on. JSON compact, keys in fixed order, RepoTags sorted. Nothing but the inputs decides the bytes.
+// Format version 1, the hybrid of `docker save` >= 25 (docker-archive and OCI layout in one tar): members in this
+// order: oci-layout, index.json, manifest.json, manifests, configs, then layers in order of first use, each distinct
+// blob once, each at blobs/sha256/HEX; two zero blocks. Headers: ustar, regular files only, mode 0644, ids 0, no names,
+// mtime 0, pax record `size` only from 8 GiB on. JSON compact, keys in fixed order, RepoTags sorted. Nothing but the
+// inputs decides the bytes.
 #pragma once
+
+#include "cooper/base/ranged.hpp"
+#include "cooper/oci/image.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -12,9 +16,6 @@
 #include <string>
 #include <variant>
 #include <vector>
-
-#include "cooper/base/ranged.hpp"
-#include "cooper/oci/image.hpp"
 
 namespace cooper::oci {
 
@@ -36,9 +37,15 @@ struct ArchiveImage {
 /// A stretch of the archive.
 struct Segment {
     /// Bytes known from the start: headers, JSON, padding, end.
-    struct Literal { std::string bytes; };
+    struct Literal {
+        std::string bytes;
+    };
     /// All of a layer blob.
-    struct Blob { Descriptor descriptor; std::shared_ptr<const Blobs> blobs; std::optional<Digest> diff_id; };
+    struct Blob {
+        Descriptor descriptor;
+        std::shared_ptr<const Blobs> blobs;
+        std::optional<Digest> diff_id;
+    };
     std::uint64_t offset = 0;
     std::uint64_t length = 0;
     std::variant<Literal, Blob> content;
@@ -47,14 +54,14 @@ struct Segment {
 /// The bytes of a docker-archive. Is a Ranged; a value that is cheap to copy; safe from several threads.
 class ArchivePlan final : public Ranged {
 public:
-    /// Needs the manifests and configs only. Throws Error{InvalidInput}: no image, two images that claim one name, a layer
-    /// of another compression than plain or gzip, sizes that disagree for one digest.
+    /// Needs the manifests and configs only. Throws Error{InvalidInput}: no image, two images that claim one name, a
+    /// layer of another compression than plain or gzip, sizes that disagree for one digest.
     static ArchivePlan make(const std::vector<ArchiveImage>& images, ArchiveFormat format = ArchiveFormat::Hybrid);
 
     using Ranged::open;
     [[nodiscard]] std::uint64_t size() const override;
-    /// The bytes of any range; blobs are read as their source gives them and **not verified** here: use the archive writer
-    /// (archive_writer.hpp) for verified bytes.
+    /// The bytes of any range; blobs are read as their source gives them and **not verified** here: use the archive
+    /// writer (archive_writer.hpp) for verified bytes.
     [[nodiscard]] std::unique_ptr<Source> open(std::uint64_t offset, std::uint64_t length) const override;
     /// In order, without gaps.
     [[nodiscard]] const std::vector<Segment>& segments() const noexcept;

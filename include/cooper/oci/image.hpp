@@ -1,8 +1,6 @@
-// An image is a value: documents and a way to open blobs. Registry, archive, layout and engine only produce or consume it.
+// An image is a value: documents and a way to open blobs. Registry, archive, layout and engine only produce or consume
+// it.
 #pragma once
-
-#include <cstdint>
-#include <memory>
 
 #include "cooper/base/run.hpp"
 #include "cooper/base/stream.hpp"
@@ -10,16 +8,21 @@
 #include "cooper/oci/descriptor.hpp"
 #include "cooper/oci/manifest.hpp"
 
+#include <cstdint>
+#include <memory>
+
 namespace cooper::oci {
 
 /// Opens blobs by descriptor. A registry, a store and an archive are each one of these. Safe from several threads.
 class Blobs {
 public:
     virtual ~Blobs() = default;
-    /// The bytes from `offset` to the end of the blob (not more than descriptor.size - offset). **Not verified**: who reads a
-    /// blob hashes it (`verified` in base/digest.hpp, or the archive writer). Broken connections are resumed inside. Throws
-    /// NotFound, AccessDenied, Unavailable. The Source may be dropped early and must not outlive the Blobs.
-    [[nodiscard]] virtual std::unique_ptr<Source> open(const Descriptor& blob, std::uint64_t offset, const Run& run) const = 0;
+    /// The bytes from `offset` to the end of the blob (not more than descriptor.size - offset). **Not verified**: who
+    /// reads a blob hashes it (`verified` in base/digest.hpp, or the archive writer). Broken connections are resumed
+    /// inside. Throws NotFound, AccessDenied, Unavailable. The Source may be dropped early and must not outlive the
+    /// Blobs.
+    [[nodiscard]] virtual std::unique_ptr<Source> open(const Descriptor& blob, std::uint64_t offset,
+                                                       const Run& run) const = 0;
 };
 
 /// One platform's image. Cheap to copy: documents by value, blobs by shared handle.

@@ -2,13 +2,13 @@
 // OCI image specification 1.1, manifest.md and image-index.md; Docker image manifest version 2, schema 2.
 #pragma once
 
+#include "cooper/oci/descriptor.hpp"
+
 #include <cstddef>
 #include <map>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "cooper/oci/descriptor.hpp"
 
 namespace cooper::oci {
 
@@ -26,9 +26,9 @@ struct RawManifest {
     Digest digest;
 };
 
-/// What the document is, by its own mediaType, else `content_type` (parameters ignored), else its shape. Refuses schema 1
-/// (Unsupported), both `layers` and `manifests`, a mediaType that contradicts Content-Type or shape (Integrity), more than
-/// kMaxDocument. Fills in media_type and digest.
+/// What the document is, by its own mediaType, else `content_type` (parameters ignored), else its shape. Refuses schema
+/// 1 (Unsupported), both `layers` and `manifests`, a mediaType that contradicts Content-Type or shape (Integrity), more
+/// than kMaxDocument. Fills in media_type and digest.
 struct ClassifiedManifest {
     ManifestKind kind;
     RawManifest raw;
@@ -43,8 +43,8 @@ struct Manifest {
     std::string artifact_type;
     std::map<std::string, std::string> annotations;
 
-    /// Throws Error{InvalidInput} naming the member, Error{Unsupported} for an artifact that is not an image (config type) and
-    /// for foreign layers (non-distributable media types).
+    /// Throws Error{InvalidInput} naming the member, Error{Unsupported} for an artifact that is not an image (config
+    /// type) and for foreign layers (non-distributable media types).
     static Manifest parse(RawManifest raw);
 };
 

@@ -1,11 +1,12 @@
-// Image references, parsed and normalised as Docker does it (distribution/reference v0.6; `registry-and-engine.md` section 1).
+// Image references, parsed and normalised as Docker does it (distribution/reference v0.6; `registry-and-engine.md`
+// section 1).
 #pragma once
+
+#include "cooper/base/digest.hpp"
 
 #include <optional>
 #include <string>
 #include <string_view>
-
-#include "cooper/base/digest.hpp"
 
 namespace cooper::oci {
 
@@ -15,8 +16,10 @@ public:
     /// Throws Error{InvalidInput} that says what is wrong ("repository name must be lowercase", …).
     static Reference parse(std::string_view text);
 
-    [[nodiscard]] const std::string& domain() const noexcept { return domain_; }  ///< "docker.io", "ghcr.io", "localhost:5000"
-    [[nodiscard]] const std::string& path() const noexcept { return path_; }      ///< "library/debian"
+    [[nodiscard]] const std::string& domain() const noexcept {
+        return domain_;
+    }  ///< "docker.io", "ghcr.io", "localhost:5000"
+    [[nodiscard]] const std::string& path() const noexcept { return path_; }               ///< "library/debian"
     [[nodiscard]] const std::optional<std::string>& tag() const noexcept { return tag_; }  ///< as given; not defaulted
     [[nodiscard]] const std::optional<Digest>& digest() const noexcept { return digest_; }
     /// The tag given, "latest" when neither tag nor digest was; nullopt with a digest alone.
@@ -32,7 +35,7 @@ public:
     [[nodiscard]] std::string familiar() const;
     /// The last component of the path: "openhands" for ghcr.io/acme/openhands.
     [[nodiscard]] std::string base_name() const;
-    [[nodiscard]] Reference with_tag(std::string_view tag) const;  ///< digest dropped
+    [[nodiscard]] Reference with_tag(std::string_view tag) const;     ///< digest dropped
     [[nodiscard]] Reference with_digest(const Digest& digest) const;  ///< tag kept
 
     bool operator==(const Reference&) const = default;

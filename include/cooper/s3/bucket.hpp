@@ -2,6 +2,12 @@
 // Amazon S3 API 2006-03-01; facts and traps in `s3.md`.
 #pragma once
 
+#include "cooper/base/environment.hpp"
+#include "cooper/base/http.hpp"
+#include "cooper/base/ranged.hpp"
+#include "cooper/base/retry.hpp"
+#include "cooper/s3/credentials.hpp"
+
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -12,12 +18,6 @@
 #include <string_view>
 #include <vector>
 
-#include "cooper/base/environment.hpp"
-#include "cooper/base/http.hpp"
-#include "cooper/base/ranged.hpp"
-#include "cooper/base/retry.hpp"
-#include "cooper/s3/credentials.hpp"
-
 namespace cooper::s3 {
 
 enum class AddressingStyle { Auto, Path, VirtualHost };
@@ -25,23 +25,25 @@ enum class AddressingStyle { Auto, Path, VirtualHost };
 /// Endpoint, region and habits; from flags, environment and profile by `resolve_settings`.
 struct Settings {
     std::string region = "us-east-1";
-    std::string endpoint;                ///< URL; empty: AWS's own for the region
+    std::string endpoint;  ///< URL; empty: AWS's own for the region
     AddressingStyle addressing = AddressingStyle::Auto;
     bool dualstack = false;
     bool fips = false;
-    bool accelerate = false;             ///< transfer acceleration: bucket.s3-accelerate.amazonaws.com
-    bool insecure = false;               ///< do not verify certificates
-    std::string ca_bundle;               ///< AWS_CA_BUNDLE
-    /// Sign the payload's SHA-256. Auto: not over https and not to loopback, where UNSIGNED-PAYLOAD saves a hash of each byte.
+    bool accelerate = false;  ///< transfer acceleration: bucket.s3-accelerate.amazonaws.com
+    bool insecure = false;    ///< do not verify certificates
+    std::string ca_bundle;    ///< AWS_CA_BUNDLE
+    /// Sign the payload's SHA-256. Auto: not over https and not to loopback, where UNSIGNED-PAYLOAD saves a hash of
+    /// each byte.
     enum class PayloadSigning { Auto, Always, Never } payload_signing = PayloadSigning::Auto;
     /// Send CRC-64/NVME with every object and part. WhenRequired: only where S3 demands a checksum.
     enum class Checksums { WhenSupported, WhenRequired } checksums = Checksums::WhenSupported;
-    std::string expected_bucket_owner;   ///< account id, sent with each request; guards against a squatted bucket name
+    std::string expected_bucket_owner;  ///< account id, sent with each request; guards against a squatted bucket name
     RetryPolicy retry;
 };
 
-/// Settings as the AWS CLI finds them: AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, AWS_REGION, AWS_DEFAULT_REGION, profile (services
-/// section, endpoint_url, region, s3.addressing_style), AWS_CA_BUNDLE, AWS_USE_FIPS_ENDPOINT, AWS_USE_DUALSTACK_ENDPOINT, …
+/// Settings as the AWS CLI finds them: AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, AWS_REGION, AWS_DEFAULT_REGION, profile
+/// (services section, endpoint_url, region, s3.addressing_style), AWS_CA_BUNDLE, AWS_USE_FIPS_ENDPOINT,
+/// AWS_USE_DUALSTACK_ENDPOINT, …
 Settings resolve_settings(const Environment& environment, const std::string& profile = "");
 
 struct S3Url {
@@ -74,7 +76,8 @@ struct ObjectHeaders {
     std::string kms_key_id;
 };
 
-/// A condition on a write. With several writers exactly one of two racing If-None-Match writes wins on a store that has them.
+/// A condition on a write. With several writers exactly one of two racing If-None-Match writes wins on a store that has
+/// them.
 struct WriteCondition {
     enum class Kind { None, IfAbsent, IfMatch } kind = Kind::None;
     std::string etag;
@@ -105,8 +108,8 @@ struct UploadedPart {
     std::optional<std::uint64_t> crc64;  ///< CRC-64/NVME of the part; nullopt: a copy whose store did not tell
 };
 
-/// A Content-Disposition that makes a browser save under `file_name`: characters that some file system refuses (":" in an image
-/// tag) become "_"; a name that is not ASCII is given twice (RFC 6266).
+/// A Content-Disposition that makes a browser save under `file_name`: characters that some file system refuses (":" in
+/// an image tag) become "_"; a name that is not ASCII is given twice (RFC 6266).
 std::string attachment_disposition(std::string_view file_name);
 
 struct PendingUpload {
@@ -115,9 +118,10 @@ struct PendingUpload {
     std::optional<TimePoint> initiated;
 };
 
-/// A bucket. Safe from several threads at once. Borrows client and credentials. Every operation throws Error: NotFound (no such
-/// bucket or upload), AccessDenied, Unavailable (retries used up), Conflict, InvalidInput; messages name bucket, key and the
-/// store's own code, never a signature. Learns region, clock skew, checksum form and ETag quoting from the store.
+/// A bucket. Safe from several threads at once. Borrows client and credentials. Every operation throws Error: NotFound
+/// (no such bucket or upload), AccessDenied, Unavailable (retries used up), Conflict, InvalidInput; messages name
+/// bucket, key and the store's own code, never a signature. Learns region, clock skew, checksum form and ETag quoting
+/// from the store.
 class Bucket {
 public:
     Bucket(std::string name, Settings settings, HttpClient& http, CredentialsProvider& credentials);
@@ -130,7 +134,10 @@ public:
     /// nullopt: no such object.
     [[nodiscard]] std::optional<ObjectInfo> head(const std::string& key, const Run& run);
     /// The whole object as text, at most `limit` bytes; nullopt: no such object.
-    struct Text { std::string text; ObjectInfo info; };
+    struct Text {
+        std::string text;
+        ObjectInfo info;
+    };
     [[nodiscard]] std::optional<Text> find_text(const std::string& key, std::size_t limit, const Run& run);
     /// A stream of the object from `offset` (resumed on breaks, pinned by If-Match to the first answer's ETag).
     [[nodiscard]] std::unique_ptr<Source> open(const std::string& key, std::uint64_t offset, const Run& run);
@@ -145,13 +152,17 @@ public:
 
     /// Multipart, step by step. `upload.hpp` drives it.
     [[nodiscard]] std::string create_upload(const std::string& key, const ObjectHeaders& headers, const Run& run);
-    UploadedPart upload_part(const std::string& key, const std::string& upload_id, std::uint32_t number, Bytes bytes, const Run& run);
+    UploadedPart upload_part(const std::string& key, const std::string& upload_id, std::uint32_t number, Bytes bytes,
+                             const Run& run);
     /// Server-side copy of source bytes [first, first + length) into a part; If-Match on the source's ETag.
-    UploadedPart copy_part(const std::string& key, const std::string& upload_id, std::uint32_t number, const std::string& source_key,
-                           const std::string& source_etag, std::uint64_t first, std::uint64_t length, const Run& run);
-    /// Sees errors inside a 200 reply; after a lost reply asks by HEAD whether it worked (size and metadata `expect_metadata`).
-    WriteResult complete_upload(const std::string& key, const std::string& upload_id, const std::vector<UploadedPart>& parts,
-                                const WriteCondition& condition, const std::map<std::string, std::string>& expect_metadata, const Run& run);
+    UploadedPart copy_part(const std::string& key, const std::string& upload_id, std::uint32_t number,
+                           const std::string& source_key, const std::string& source_etag, std::uint64_t first,
+                           std::uint64_t length, const Run& run);
+    /// Sees errors inside a 200 reply; after a lost reply asks by HEAD whether it worked (size and metadata
+    /// `expect_metadata`).
+    WriteResult complete_upload(const std::string& key, const std::string& upload_id,
+                                const std::vector<UploadedPart>& parts, const WriteCondition& condition,
+                                const std::map<std::string, std::string>& expect_metadata, const Run& run);
     /// Until the store says that it is gone. Never throws for an upload that is not there.
     void abort_upload(const std::string& key, const std::string& upload_id, const Run& run);
     [[nodiscard]] std::vector<PendingUpload> pending_uploads(const std::string& prefix, const Run& run);
@@ -161,12 +172,13 @@ public:
 
     /// A GET link and when it really ends: the least of what was asked, seven days, and the credentials' life.
     struct Presigned {
-        std::string url;                       ///< a bearer token: print to stdout only, never log
-        TimePoint expires;                     ///< when the link stops working, as far as it can be known
-        std::string limited_by;                ///< empty, or why it is earlier than asked ("the session's credentials")
-        bool expiry_unknown = false;           ///< session credentials without a known end: "at most 12 h"
+        std::string url;              ///< a bearer token: print to stdout only, never log
+        TimePoint expires;            ///< when the link stops working, as far as it can be known
+        std::string limited_by;       ///< empty, or why it is earlier than asked ("the session's credentials")
+        bool expiry_unknown = false;  ///< session credentials without a known end: "at most 12 h"
     };
-    [[nodiscard]] Presigned presign_get(const std::string& key, std::chrono::seconds lifetime, const std::string& file_name, const Run& run);
+    [[nodiscard]] Presigned presign_get(const std::string& key, std::chrono::seconds lifetime,
+                                        const std::string& file_name, const Run& run);
 
 private:
     struct State;

@@ -1,13 +1,13 @@
 // A multipart upload as an object: begun late, completed last, aborted when it is dropped.
 #pragma once
 
+#include "cooper/s3/bucket.hpp"
+
 #include <cstdint>
 #include <map>
 #include <mutex>
 #include <string>
 #include <vector>
-
-#include "cooper/s3/bucket.hpp"
 
 namespace cooper::s3 {
 
@@ -17,8 +17,8 @@ inline constexpr std::uint32_t kMaxParts = 10'000;
 /// max(wanted, size / 10,000 rounded up to 1 MiB), at least kMinPart.
 std::uint64_t part_size_for(std::uint64_t size, std::uint64_t wanted);
 
-/// One object's multipart upload. part() from several threads at once. Not completed when destroyed: aborted (with a Run of
-/// its own, so that Ctrl-C still cleans up).
+/// One object's multipart upload. part() from several threads at once. Not completed when destroyed: aborted (with a
+/// Run of its own, so that Ctrl-C still cleans up).
 class Upload {
 public:
     Upload(Bucket& bucket, std::string key, const ObjectHeaders& headers, const Run& run);
@@ -28,11 +28,12 @@ public:
 
     void part(std::uint32_t number, Bytes bytes, const Run& run);
     /// Server-side: Bucket::copy_part.
-    void copy_part(std::uint32_t number, const std::string& source_key, const std::string& source_etag, std::uint64_t first,
-                   std::uint64_t length, const Run& run);
-    /// Makes the object visible. Parts must be 1..n without gaps. After an Ambiguous end the upload is left as it is: aborting
-    /// could destroy what was just completed elsewhere.
-    WriteResult complete(const WriteCondition& condition, const std::map<std::string, std::string>& expect_metadata, const Run& run);
+    void copy_part(std::uint32_t number, const std::string& source_key, const std::string& source_etag,
+                   std::uint64_t first, std::uint64_t length, const Run& run);
+    /// Makes the object visible. Parts must be 1..n without gaps. After an Ambiguous end the upload is left as it is:
+    /// aborting could destroy what was just completed elsewhere.
+    WriteResult complete(const WriteCondition& condition, const std::map<std::string, std::string>& expect_metadata,
+                         const Run& run);
     void abort();
 
 private:
@@ -49,6 +50,7 @@ private:
 
 /// Uploads a Ranged: one PUT up to 8 MiB, else parts in parallel. Used by tests and by tools that want S3 alone.
 WriteResult upload(Bucket& bucket, const std::string& key, const Ranged& content, const ObjectHeaders& headers,
-                   const WriteCondition& condition, const Run& run, std::uint64_t part_size = 16ULL << 20, unsigned parallel = 4);
+                   const WriteCondition& condition, const Run& run, std::uint64_t part_size = 16ULL << 20,
+                   unsigned parallel = 4);
 
 }  // namespace cooper::s3
