@@ -71,7 +71,7 @@ public:
 
     void run(const std::vector<std::string>& positionals) override {
         expect_positionals(positionals, 0, flags_.explain.empty() ? 0 : 1);
-        flags_.check();
+        flags_.check(!positionals.empty());
         if (!positionals.empty()) {
             show(compared(read_record(flags_.explain), read_record(positionals[0])), Environment::process());
             return;
@@ -84,7 +84,10 @@ public:
 
 private:
     TagsReport answer(Session& session) {
-        if (flags_.git) {
+        if (flags_.require_match) {
+            as_usage("--require-match", [&] { build::require_match(facts(session), version()); });
+        }
+        if (flags_.from_git()) {
             return from_git(session);
         }
         if (flags_.profile_name() == "sdk") {
@@ -210,16 +213,19 @@ private:
 
     // -- from git
 
-    build::GitFacts facts(const Session& session) const {
-        auto facts = build::find_git_facts(flags_.root, session.environment(), session.run());
+    const build::GitFacts& facts(const Session& session) {
+        if (facts_) {
+            return *facts_;
+        }
+        facts_ = build::find_git_facts(flags_.root, session.environment(), session.run());
         if (!flags_.sha.empty()) {
             as_usage("--sha", [&] { delivery::check_commit(flags_.sha); });
-            facts = build::with_commit(std::move(facts), flags_.sha);
+            facts_ = build::with_commit(*std::move(facts_), flags_.sha);
         }
         if (!flags_.ref.empty()) {
-            facts = build::with_ref(std::move(facts), flags_.ref);
+            facts_ = build::with_ref(*std::move(facts_), flags_.ref);
         }
-        return facts;
+        return *facts_;
     }
 
     TagsReport from_git(Session& session) {
@@ -230,10 +236,7 @@ private:
         options.arch = flags_.arch;
         options.target = flags_.target;
         return as_usage("", [&] {
-            const build::GitFacts known = facts(session);
-            if (flags_.require_match) {
-                build::require_match(known, version());
-            }
+            const build::GitFacts& known = facts(session);
             const auto tags = flags_.dialect == "build.sh" ? build::build_sh_tags(known, options)
                                                            : build::metadata_tags(known, options);
             if (tags.tags.empty()) {
@@ -250,7 +253,7 @@ private:
     }
 
     TagsReport from_sdk(Session& session) {
-        const build::GitFacts known = facts(session);
+        const build::GitFacts& known = facts(session);
         const auto first_known = [](const std::optional<std::string>& first, const std::string& second) {
             return first ? *first : second.empty() ? std::string("unknown") : second;
         };
@@ -290,6 +293,7 @@ private:
     }
 
     TagsFlags flags_;
+    std::optional<build::GitFacts> facts_;
     std::optional<Digest> base_digest_;
     std::string pinned_base_;  // NAME@DIGEST; empty: as it was given
     ConnectionFlags connection_;

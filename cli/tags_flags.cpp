@@ -89,7 +89,8 @@ void TagsFlags::declare_git(CommandLine& line) {
     line.parsed("--latest", "WHEN", "auto (default: releases that no higher one precedes), always or never",
                 git_options.latest, parse_latest);
     line.toggle("--force-latest", "with --latest always: also backwards", git_options.force_latest);
-    line.toggle("--require-match", "the tag that is built must be the version's", require_match);
+    line.toggle("--require-match", "the tag that is checked out must be the version's; --git unless there is a --base",
+                require_match);
     line.value("--arch", "ARCH", "behind every tag, for images of one platform: -amd64", arch);
     line.values("--rule", "RULE", "metadata-action's: type=semver,pattern={{version}}; repeatable", git_options.rules);
     line.values("--flavor", "FLAVOR", "metadata-action's: prefix=, suffix=, latest=; repeatable", git_options.flavor);
@@ -100,7 +101,7 @@ void TagsFlags::declare_git(CommandLine& line) {
 }
 
 void TagsFlags::check_uses() const {
-    const std::string kind = git ? "--git" : profile_name();
+    const std::string kind = from_git() ? "--git" : profile_name();
     struct Use {
         bool given;
         std::string_view flag;
@@ -127,7 +128,7 @@ void TagsFlags::check_uses() const {
         Use{dialect != kDefaultDialect, "--dialect", "--git"},
         Use{git_options.latest != build::Latest::Auto, "--latest", "--git"},
         Use{git_options.force_latest, "--force-latest", "--git"},
-        Use{require_match, "--require-match", "--git"},
+        Use{require_match, "--require-match", "cooper v0 v1 sdk --git"},
         Use{!arch.empty(), "--arch", "sdk --git"},
         Use{!git_options.rules.empty(), "--rule", "--git"},
         Use{!git_options.flavor.empty(), "--flavor", "--git"},
@@ -138,19 +139,20 @@ void TagsFlags::check_uses() const {
     };
     for (const Use& use : uses) {
         if (use.given && (" " + std::string(use.kinds) + " ").find(" " + kind + " ") == std::string::npos) {
-            throw UsageError(std::string(use.flag) + " has no meaning with " + (git ? kind : "--profile " + kind),
-                             "it belongs to " + std::string(use.kinds));
+            throw UsageError(
+                std::string(use.flag) + " has no meaning with " + (from_git() ? kind : "--profile " + kind),
+                "it belongs to " + std::string(use.kinds));
         }
     }
 }
 
-void TagsFlags::check() const {
+void TagsFlags::check(bool two_records) const {
     check_uses();
     if (git && !profile.empty()) {
         throw UsageError("--git and --profile exclude each other",
                          "--profile sdk makes tags from git and the base image");
     }
-    if (!git && base.empty() && explain.empty()) {
+    if (!from_git() && base.empty() && !two_records) {
         throw UsageError("tags: of which base image?", "--base IMAGE, or --git");
     }
     if (!version.empty() && !version_file.empty()) {

@@ -55,9 +55,13 @@ struct TagsFlags {
 
     void declare(CommandLine& line);
     /// Throws UsageError for flags that have no meaning together: one that is not known to the profile would be left
-    /// out silently, and the tag would not say what was meant.
-    void check() const;
+    /// out silently, and the tag would not say what was meant. `two_records` are compared with nothing else to look at.
+    void check(bool two_records) const;
     [[nodiscard]] std::string profile_name() const { return profile.empty() ? std::string(kDefaultProfile) : profile; }
+    /// Said, or nothing else can be meant: the version is to match, and no content is named.
+    [[nodiscard]] bool from_git() const {
+        return git || (require_match && base.empty() && profile.empty() && explain.empty());
+    }
 
 private:
     void declare_content(CommandLine& line);

@@ -213,7 +213,9 @@ class Git(TagsCase):
         self.git("checkout", "-q", "--detach", "v1.2.3")
         said = self.cooper("tags", "--git", "--root", root, "--version-file", self.workspace.file("VERSION", "v1.2.3\n"), "--require-match").out.split()
         self.assertEqual(said, ["1.2.3", "1.2", "1", "sha-" + sha[:7], "sha-" + sha, "latest"])
-        self.fails(2, "tags", "--git", "--root", root, "--version-file", self.workspace.file("VERSION", "v1.2.4\n"), "--require-match", says="1.2.4")
+        version = self.workspace.file("VERSION", "v1.2.4\n")
+        for more in ((), ("--git",), ("--base", "scratch"), ("--base", "debian:12", "--profile", "v1", "--source", ".")):
+            self.fails(2, "tags", "--root", root, "--version-file", version, "--require-match", *more, says="1.2.4")
 
     def test_latest_never_goes_backwards(self):
         root = self.repository()
