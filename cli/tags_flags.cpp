@@ -89,8 +89,7 @@ void TagsFlags::declare_git(CommandLine& line) {
     line.parsed("--latest", "WHEN", "auto (default: releases that no higher one precedes), always or never",
                 git_options.latest, parse_latest);
     line.toggle("--force-latest", "with --latest always: also backwards", git_options.force_latest);
-    line.toggle("--require-match", "the tag that is checked out must be the version's; --git unless there is a --base",
-                require_match);
+    line.toggle("--require-match", "the tag that is checked out must be the version's", require_match);
     line.value("--arch", "ARCH", "behind every tag, for images of one platform: -amd64", arch);
     line.values("--rule", "RULE", "metadata-action's: type=semver,pattern={{version}}; repeatable", git_options.rules);
     line.values("--flavor", "FLAVOR", "metadata-action's: prefix=, suffix=, latest=; repeatable", git_options.flavor);
