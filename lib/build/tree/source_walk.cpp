@@ -44,19 +44,6 @@ struct Name {
     friend bool operator<(const Name& one, const Name& other) { return one.text < other.text; }
 };
 
-unsigned char type_of(mode_t mode) {
-    switch (mode & S_IFMT) {
-        case S_IFREG:
-            return DT_REG;
-        case S_IFDIR:
-            return DT_DIR;
-        case S_IFLNK:
-            return DT_LNK;
-        default:
-            return DT_FIFO;  // or anything else that is never content
-    }
-}
-
 /// Error::advise() returns an Error: thrown as it is, it would have lost its kind.
 SourceHashError refused(Kind kind, ErrorCode code, const std::string& message, std::string advice) {
     SourceHashError error(kind, code, message);
@@ -330,7 +317,7 @@ void Walker::take(const Name& name, int directory, std::string path) {
             }
             throw cannot("look at", path, errno);
         }
-        type = type_of(status.st_mode);
+        type = static_cast<unsigned char>(IFTODT(status.st_mode));
     }
     if (type == DT_DIR) {
         take_directory(std::move(path), false);
