@@ -1,10 +1,10 @@
 #include "build/layer/source_tree.hpp"
 
 #include "base/beneath.hpp"
+#include "build/directory_stream.hpp"
 #include "build/paths.hpp"
 #include "oci/printable.hpp"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
@@ -12,7 +12,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <memory>
 
 namespace cooper::build {
 
@@ -20,10 +19,6 @@ namespace {
 
 constexpr std::size_t kMaxXattrs = 64 * 1024;  // Linux's own limits: of the list of names, and of one value
 constexpr std::uint64_t kMaxEntries = TarLimits().max_entries;
-
-struct CloseDirectory {
-    void operator()(DIR* directory) const { closedir(directory); }
-};
 
 std::optional<TarType> type_of(mode_t mode) {
     switch (mode & S_IFMT) {
@@ -80,7 +75,7 @@ std::vector<SourceFile> SourceTree::list(const Run& run) const {
 
 void SourceTree::list_directory(const std::string& path, int descriptor, std::vector<SourceFile>& files,
                                 const Run& run) const {
-    const std::unique_ptr<DIR, CloseDirectory> directory(fdopendir(descriptor));
+    const DirectoryStream directory(fdopendir(descriptor));
     if (!directory) {
         const int problem = errno;
         close(descriptor);

@@ -74,8 +74,8 @@ void add_ref_tags(GitTags& tags, const std::string& ref_name, const GitFacts& fa
 
 void add_caches(GitTags& tags, const std::string& ref_name, const GitTagOptions& options) {
     const std::string tail = platform_tail(options);
-    tags.cache_to = "buildcache" + (ref_name.empty() ? "" : "-" + to_lower(dash_runs(ref_name))) +
-                    (options.suffix.empty() ? "" : "-" + options.suffix) + tail;
+    tags.cache_to =
+        "buildcache" + (ref_name.empty() ? "" : "-" + to_lower(dash_runs(ref_name))) + suffix_tail(options) + tail;
     tags.cache_from = {tags.cache_to};
     // Without the suffix, as in the script, though suffixed builds write "buildcache-main-SUFFIX".
     if (const std::string fallback = "buildcache-main" + tail; fallback != tags.cache_to) {
@@ -95,13 +95,7 @@ GitTags compute_build_sh_tags(const GitFacts& facts, const GitTagOptions& option
     tags.version = ref_name.empty() ? "dev" : dash_runs(ref_name);
     tags.tags = commit_tags(facts);
     add_ref_tags(tags, ref_name, facts, options);
-    for (auto& tag : tags.tags) {
-        tag += options.suffix.empty() ? "" : "-" + options.suffix;
-    }
-    tags.tags.insert(tags.tags.end(), options.extra_tags.begin(), options.extra_tags.end());
-    for (auto& tag : tags.tags) {
-        tag += platform_tail(options);
-    }
+    add_endings(tags.tags, options);
     add_caches(tags, ref_name, options);
     return tags;
 }

@@ -298,16 +298,8 @@ GitTags compute_metadata_tags(const GitFacts& facts, const GitTagOptions& option
     tags.tags = rules.values();
     tags.version = tags.tags.empty() ? "" : tags.tags.front();
     settle_latest(tags, rules, flavor, options, facts);
-    const std::string suffix = options.suffix.empty() ? "" : "-" + options.suffix;
-    for (auto& tag : tags.tags) {
-        tag += suffix;
-    }
-    tags.tags.insert(tags.tags.end(), options.extra_tags.begin(), options.extra_tags.end());
-    const std::string tail = platform_tail(options);
-    for (auto& tag : tags.tags) {
-        tag += tail;
-    }
-    add_caches(tags, facts, suffix + tail);
+    add_endings(tags.tags, options);
+    add_caches(tags, facts, suffix_tail(options) + platform_tail(options));
     return tags;
 }
 

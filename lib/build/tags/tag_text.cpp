@@ -53,6 +53,20 @@ std::string platform_tail(const GitTagOptions& options) {
     return tail;
 }
 
+std::string suffix_tail(const GitTagOptions& options) {
+    return options.suffix.empty() ? "" : "-" + options.suffix;
+}
+
+void add_endings(std::vector<std::string>& tags, const GitTagOptions& options) {
+    for (auto& tag : tags) {
+        tag += suffix_tail(options);
+    }
+    tags.insert(tags.end(), options.extra_tags.begin(), options.extra_tags.end());
+    for (auto& tag : tags) {
+        tag += platform_tail(options);
+    }
+}
+
 void check_names(const GitFacts& facts) {
     for (const auto* name : {&facts.ref, &facts.ref_name, &facts.relevant_sha}) {
         if (name->find_first_of("\r\n") != std::string::npos || !is_valid_utf8(*name)) {

@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace cooper::build {
 
@@ -15,6 +16,11 @@ std::string dash_runs(std::string_view text, std::string_view also = "");
 std::string name_of_ref(std::string_view ref);
 /// "-ARCH-TARGET", each where it is set.
 std::string platform_tail(const GitTagOptions& options);
+/// "-SUFFIX" where it is set.
+std::string suffix_tail(const GitTagOptions& options);
+/// What every dialect does last: the suffix behind what was computed, then the extra tags as they are, then the
+/// platform's tail behind all.
+void add_endings(std::vector<std::string>& tags, const GitTagOptions& options);
 /// Throws Error{InvalidInput} for names that git does not allow and shells, sed and JavaScript each mend differently:
 /// with line breaks, or not UTF-8.
 void check_names(const GitFacts& facts);

@@ -3,10 +3,10 @@
 #include "cooper/base/tar.hpp"
 
 #include "base/beneath.hpp"
+#include "build/directory_stream.hpp"
 #include "build/paths.hpp"
 #include "oci/printable.hpp"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -15,7 +15,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <memory>
 
 namespace cooper::build {
 
@@ -26,11 +25,6 @@ using Kind = SourceHashError::Kind;
 constexpr std::uint64_t kMaxEntries = TarLimits().max_entries;
 constexpr int kDirectoryFlags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
 constexpr std::size_t kMaxOpen = 16;  // directories above the current one that stay open
-
-struct CloseDirectory {
-    void operator()(DIR* directory) const { closedir(directory); }
-};
-using DirectoryStream = std::unique_ptr<DIR, CloseDirectory>;
 
 /// A directory whose subdirectories are still to come.
 struct OpenDirectory {
