@@ -1,6 +1,6 @@
 // WWW-Authenticate: never a throw, bounded results, and a challenge written out again is read as the same one.
 #include "fuzz/fuzz.hpp"
-#include "oci/registry_challenge.hpp"
+#include "oci/registry/registry_challenge.hpp"
 
 #include <cstdint>
 #include <string>

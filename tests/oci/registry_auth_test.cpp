@@ -1,5 +1,5 @@
 // Tokens and credentials: fetched once, renewed in time, shown to nobody else.
-#include "oci/registry_auth.hpp"
+#include "oci/registry/registry_auth.hpp"
 
 #include "cooper/base/error.hpp"
 

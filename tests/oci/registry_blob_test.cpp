@@ -1,5 +1,5 @@
 // Blobs: resumed in the middle, bounded by their size, never with credentials for somebody else.
-#include "oci/registry_blob.hpp"
+#include "oci/registry/registry_blob.hpp"
 
 #include "cooper/base/error.hpp"
 

@@ -56,4 +56,17 @@ std::unique_ptr<Sink> gzip_compressing(Sink& to, const GzipOptions& options = {}
 /// means equal bytes for equal input ("isal-2.30.0/level1/1MiB/sha256:…").
 std::string gzip_fingerprint(const GzipOptions& options = {});
 
+/// How we write zstd: content sizes stored, checksums off. The bytes depend on level, the library's version
+/// and the input only: the input is cut into pieces of a fixed size, each a frame of its own, whatever the threads.
+struct ZstdOptions {
+    int level = 3;         ///< 1 to 19
+    unsigned threads = 0;  ///< 0: as many as there are cores, at most 8
+};
+
+/// finish() finishes `to` (borrowed) as well.
+std::unique_ptr<Sink> zstd_compressing(Sink& to, const ZstdOptions& options = {});
+
+/// As gzip_fingerprint ("zstd-1.5.4/level3/8MiB/sha256:…").
+std::string zstd_fingerprint(const ZstdOptions& options = {});
+
 }  // namespace cooper

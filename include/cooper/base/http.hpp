@@ -83,6 +83,7 @@ struct HttpRequest {
     bool expect_continue = false;        ///< "Expect: 100-continue", given up after 1 s without an answer
     bool public_address_only = false;  ///< refuse to connect to private, loopback and link-local addresses (checked on
                                        ///< the resolved address, so a name cannot hide one)
+    std::string unix_socket;           ///< absolute path: connect there instead of to the URL's host (no proxy, no TLS)
     bool use_proxy = true;             ///< false for metadata services; loopback never goes through a proxy
     std::shared_ptr<const TlsSettings> tls;  ///< null: the client's default
     std::chrono::milliseconds connect_timeout{15'000};

@@ -1,4 +1,5 @@
-// Reading a docker-archive on disk: what `docker save`, podman, skopeo and cooper itself write.
+// Reading archives: what docker save (old and new), podman, skopeo, crane, BuildKit, kaniko and cooper itself write,
+// and OCI layouts in a tar.
 //
 // Members are indexed by one pass over their headers and looked up by name in that index, never on disk. Documents are
 // bounded and checked against the digests that name them; layers are ranges of the file, verified by whoever reads
@@ -6,27 +7,61 @@
 #pragma once
 
 #include "cooper/base/run.hpp"
-#include "cooper/oci/image.hpp"
+#include "cooper/oci/graph.hpp"
 #include "cooper/oci/reference.hpp"
 
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace cooper::oci {
+
+/// An archive on disk: docker-archive, oci-archive, or both in one (hybrid). A cheap handle; safe from several threads.
+/// The file may be renamed or removed while it is open, not changed.
+class ArchiveFile {
+public:
+    /// Indexes the members. A tar that is compressed as a whole is inflated into `spool` first. Throws Error: NotFound
+    /// (no such file), InvalidInput (no tar, or no image archive), Integrity (cut, ambiguous), Unsupported (xz, bzip2).
+    static ArchiveFile open(const std::filesystem::path& path, const std::filesystem::path& spool, const Run& run);
+    /// From a stream, which is spooled below `spool`: archives need their end before their beginning.
+    static ArchiveFile read(Source& stream, const std::string& name, const std::filesystem::path& spool,
+                            const Run& run);
+
+    struct Entry {
+        std::vector<std::string> repo_tags;  ///< as the archive has them; may be empty
+        Digest image_id;
+    };
+    /// The images of manifest.json, in its order; empty for a pure oci-archive.
+    [[nodiscard]] const std::vector<Entry>& images() const noexcept;
+    /// Image `index` of manifest.json. With an OCI index inside (hybrid archives) the manifest is taken from there;
+    /// else one is made, for which each layer is read and hashed once (in parallel). Repeated layers, links between
+    /// members, compressed layers and names in any form are understood.
+    [[nodiscard]] Image image(std::size_t index, const Run& run) const;
+    /// The number of the image called `name`, "@N", or with neither the only one. Throws Error: NotFound, InvalidInput
+    /// (several): those present are listed.
+    [[nodiscard]] std::size_t find(const std::optional<Reference>& name, std::string_view which) const;
+
+    /// index.json, for oci-archives and hybrids; nullopt when there is none.
+    [[nodiscard]] std::optional<Index> oci_index() const;
+    /// The graph of an entry of index.json (choose_entry of layout.hpp).
+    [[nodiscard]] Graph graph(std::string_view which, const Run& run) const;
+
+private:
+    struct State;
+    explicit ArchiveFile(std::shared_ptr<const State> state) : state_(std::move(state)) {}
+    std::shared_ptr<const State> state_;
+};
 
 struct ArchivedImage {
     Image image;
     std::vector<std::string> repo_tags;  ///< as the archive has them; may be empty
 };
 
-/// The image called `name`, or the only one. With an OCI index inside (hybrid archives) the manifest is taken from
-/// there; else one is made, for which each layer is read and hashed once. The file may be renamed or removed
-/// afterwards, not changed. Throws Error: NotFound (no such file, no image of that name: those present are listed),
-/// InvalidInput (several images and no name; not a docker-archive), Integrity (a document or member that is not what
-/// names it), Unsupported (the archive as a whole is compressed; layers that are links, as docker before 25 writes for
-/// layers that it shares).
+/// ArchiveFile::open, find and image in one step, for an archive that is not compressed as a whole
+/// (Error{Unsupported}).
 ArchivedImage read_docker_archive(const std::filesystem::path& path, const std::optional<Reference>& name,
                                   const Run& run);
 

@@ -8,7 +8,7 @@
 #pragma once
 
 #include "cooper/base/ranged.hpp"
-#include "cooper/oci/image.hpp"
+#include "cooper/oci/graph.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -45,6 +45,7 @@ struct Segment {
         Descriptor descriptor;
         std::shared_ptr<const Blobs> blobs;
         std::optional<Digest> diff_id;
+        bool any_content = false;  ///< oci-archive: not only plain and gzip layers
     };
     std::uint64_t offset = 0;
     std::uint64_t length = 0;
@@ -57,6 +58,16 @@ public:
     /// Needs the manifests and configs only. Throws Error{InvalidInput}: no image, two images that claim one name, a
     /// layer of another compression than plain or gzip, sizes that disagree for one digest.
     static ArchivePlan make(const std::vector<ArchiveImage>& images, ArchiveFormat format = ArchiveFormat::Hybrid);
+
+    /// An oci-archive: an OCI layout in one tar, whole graphs with their exact manifests, layers of any compression.
+    /// Members: oci-layout, index.json (one entry per graph and name: annotation ref.name), manifests, then other blobs
+    /// in order of first use, each once. Headers as above. Throws Error{InvalidInput}: no graph, two graphs that claim
+    /// one name.
+    struct NamedGraph {
+        Graph graph;
+        std::vector<std::string> names;
+    };
+    static ArchivePlan make_oci(const std::vector<NamedGraph>& graphs);
 
     using Ranged::open;
     [[nodiscard]] std::uint64_t size() const override;

@@ -23,6 +23,9 @@ public:
     /// Blobs.
     [[nodiscard]] virtual std::unique_ptr<Source> open(const Descriptor& blob, std::uint64_t offset,
                                                        const Run& run) const = 0;
+    /// True: what open() gives from offset 0 checks itself against digest and size and throws at its end, so that no
+    /// reader hashes it a second time.
+    [[nodiscard]] virtual bool verifies() const noexcept { return false; }
 };
 
 /// One platform's image. Cheap to copy: documents by value, blobs by shared handle.

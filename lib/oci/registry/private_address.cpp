@@ -1,4 +1,4 @@
-#include "oci/private_address.hpp"
+#include "oci/registry/private_address.hpp"
 
 #include "base/http_address.hpp"
 

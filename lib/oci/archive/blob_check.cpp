@@ -1,4 +1,4 @@
-#include "oci/blob_check.hpp"
+#include "oci/archive/blob_check.hpp"
 
 namespace cooper::oci {
 

@@ -1,4 +1,4 @@
-#include "oci/registry_error.hpp"
+#include "oci/registry/registry_error.hpp"
 
 #include "cooper/base/secret.hpp"
 #include "cooper/base/text.hpp"

@@ -2,9 +2,9 @@
 
 #include "cooper/base/error.hpp"
 
-#include "oci/registry_blob.hpp"
-#include "oci/registry_host.hpp"
-#include "oci/registry_repository.hpp"
+#include "oci/registry/registry_blob.hpp"
+#include "oci/registry/registry_host.hpp"
+#include "oci/registry/registry_repository.hpp"
 
 #include <algorithm>
 #include <map>

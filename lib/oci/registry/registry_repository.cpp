@@ -1,8 +1,8 @@
-#include "oci/registry_repository.hpp"
+#include "oci/registry/registry_repository.hpp"
 
 #include "cooper/base/error.hpp"
 
-#include "oci/registry_error.hpp"
+#include "oci/registry/registry_error.hpp"
 
 namespace cooper::oci {
 

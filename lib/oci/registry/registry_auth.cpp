@@ -1,12 +1,12 @@
-#include "oci/registry_auth.hpp"
+#include "oci/registry/registry_auth.hpp"
 
 #include "cooper/base/error.hpp"
 #include "cooper/base/text.hpp"
 
 #include "base/json.hpp"
 #include "oci/printable.hpp"
-#include "oci/private_address.hpp"
-#include "oci/registry_error.hpp"
+#include "oci/registry/private_address.hpp"
+#include "oci/registry/registry_error.hpp"
 
 #include <nlohmann/json.hpp>
 

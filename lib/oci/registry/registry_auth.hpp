@@ -4,8 +4,8 @@
 
 #include "cooper/base/secret.hpp"
 
-#include "oci/registry_challenge.hpp"
-#include "oci/registry_host.hpp"
+#include "oci/registry/registry_challenge.hpp"
+#include "oci/registry/registry_host.hpp"
 
 #include <chrono>
 #include <cstdint>

@@ -4,7 +4,7 @@
 #include "cooper/base/text.hpp"
 
 #include "base/workers.hpp"
-#include "oci/blob_check.hpp"
+#include "oci/archive/blob_check.hpp"
 
 #include <algorithm>
 #include <atomic>

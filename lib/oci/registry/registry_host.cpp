@@ -1,4 +1,4 @@
-#include "oci/registry_host.hpp"
+#include "oci/registry/registry_host.hpp"
 
 #include "cooper/base/error.hpp"
 

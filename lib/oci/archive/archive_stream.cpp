@@ -9,7 +9,7 @@
 #include "cooper/oci/archive_writer.hpp"
 
 #include "base/workers.hpp"
-#include "oci/blob_check.hpp"
+#include "oci/archive/blob_check.hpp"
 
 #include <sys/mman.h>
 

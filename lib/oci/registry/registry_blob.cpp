@@ -1,4 +1,4 @@
-#include "oci/registry_blob.hpp"
+#include "oci/registry/registry_blob.hpp"
 
 #include "cooper/base/error.hpp"
 #include "cooper/base/text.hpp"

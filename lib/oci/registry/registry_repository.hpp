@@ -3,8 +3,8 @@
 
 #include "cooper/base/digest.hpp"
 
-#include "oci/registry_auth.hpp"
-#include "oci/registry_host.hpp"
+#include "oci/registry/registry_auth.hpp"
+#include "oci/registry/registry_host.hpp"
 
 #include <memory>
 #include <optional>

@@ -1,4 +1,4 @@
-#include "oci/registry_challenge.hpp"
+#include "oci/registry/registry_challenge.hpp"
 
 #include "cooper/base/text.hpp"
 

@@ -3,7 +3,7 @@
 
 #include "cooper/oci/descriptor.hpp"
 
-#include "oci/registry_repository.hpp"
+#include "oci/registry/registry_repository.hpp"
 
 #include <cstdint>
 #include <memory>
