@@ -4,6 +4,7 @@
 #include "cooper/base/text.hpp"
 
 #include "oci/descriptor_json.hpp"
+#include "oci/manifest_entries.hpp"
 #include "oci/printable.hpp"
 
 #include <nlohmann/json.hpp>
@@ -116,17 +117,6 @@ void check_layer_type(const Descriptor& layer, const std::string& where) {
     }
 }
 
-bool is_image_entry(const Descriptor& entry) {
-    if (!is_image_type(entry.media_type)) {
-        return false;
-    }
-    if (entry.platform && (entry.platform->os == "unknown" || entry.platform->architecture == "unknown")) {
-        return false;
-    }
-    const auto type = entry.annotations.find(std::string(kReferenceType));
-    return type == entry.annotations.end() || type->second != kAttestation;
-}
-
 [[noreturn]] void no_such_platform(const Platform& wanted, const std::vector<const Descriptor*>& images,
                                    bool has_nested) {
     std::vector<std::string> present;
@@ -148,6 +138,17 @@ bool is_image_entry(const Descriptor& entry) {
 }
 
 }  // namespace
+
+bool is_image_entry(const Descriptor& entry) {
+    if (!is_image_type(entry.media_type)) {
+        return false;
+    }
+    if (entry.platform && (entry.platform->os == "unknown" || entry.platform->architecture == "unknown")) {
+        return false;
+    }
+    const auto type = entry.annotations.find(std::string(kReferenceType));
+    return type == entry.annotations.end() || type->second != kAttestation;
+}
 
 ClassifiedManifest classify_manifest(std::string bytes, std::string_view content_type) {
     if (bytes.size() > kMaxDocument) {

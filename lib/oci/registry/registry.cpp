@@ -2,11 +2,11 @@
 
 #include "cooper/base/error.hpp"
 
+#include "oci/manifest_entries.hpp"
 #include "oci/registry/registry_blob.hpp"
 #include "oci/registry/registry_host.hpp"
 #include "oci/registry/registry_repository.hpp"
 
-#include <algorithm>
 #include <map>
 #include <mutex>
 
@@ -53,22 +53,6 @@ private:
     std::shared_ptr<const void> client_;  // what the repository borrows
     std::shared_ptr<RegistryRepository> repository_;
 };
-
-/// A single manifest has its platform in the config only, so it is compared afterwards.
-void check_platform(const Config& config, const std::optional<Platform>& asked, const Reference& reference,
-                    const Run& run) {
-    const Platform wanted = asked ? asked->normalised() : Platform::host();
-    const std::vector<Platform> fitting = acceptable(wanted);
-    if (std::find(fitting.begin(), fitting.end(), config.platform) != fitting.end()) {
-        return;
-    }
-    const std::string message =
-        reference.text() + " is an image for " + config.platform.text() + " only, not for " + wanted.text();
-    if (asked) {
-        throw Error(ErrorCode::NotFound, message);
-    }
-    run.progress->notice(NoticeLevel::Warning, message);
-}
 
 }  // namespace
 
@@ -167,14 +151,7 @@ Image RegistryClient::image(const Reference& reference, const std::optional<Plat
             return choose_platform(index, platform.value_or(Platform::host()));
         });
         found = manifest(reference.with_digest(entry.digest), run);
-        if (found.raw.bytes.size() != entry.size) {
-            throw IntegrityError("manifest " + reference.repository() + "@" + entry.digest.text() + ": size",
-                                 std::to_string(entry.size), std::to_string(found.raw.bytes.size()));
-        }
-        if (found.raw.media_type != entry.media_type) {
-            throw IntegrityError("manifest " + reference.repository() + "@" + entry.digest.text() + ": media type",
-                                 entry.media_type, found.raw.media_type);
-        }
+        in_context(reference.repository(), [&] { check_is(found.raw, entry); });
     }
     return in_context(reference.text(), [&] {
         Manifest manifest = Manifest::parse(std::move(found.raw));
@@ -183,7 +160,7 @@ Image RegistryClient::image(const Reference& reference, const std::optional<Plat
             verified(blobs->open(manifest.config, 0, run), manifest.config.digest, manifest.config.size, "the config");
         Config config = Config::parse(read_all(*source, kMaxDocument, "the config"));
         if (!chosen) {
-            check_platform(config, platform, reference, run);
+            check_platform(config, platform, reference.text(), run);
         }
         Image image{std::move(manifest), std::move(config), blobs};
         image.check();
