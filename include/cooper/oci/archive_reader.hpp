@@ -46,6 +46,8 @@ public:
 
     /// index.json, for oci-archives and hybrids; nullopt when there is none.
     [[nodiscard]] std::optional<Index> oci_index() const;
+    /// Blobs at blobs/ALG/HEX, as an OCI layout has them (empty-handed for archives without: Error{NotFound}).
+    [[nodiscard]] std::shared_ptr<const Blobs> blobs() const;
     /// The graph of an entry of index.json (choose_entry of layout.hpp).
     [[nodiscard]] Graph graph(std::string_view which, const Run& run) const;
 

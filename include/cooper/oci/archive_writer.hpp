@@ -28,6 +28,10 @@ struct ArchiveWritten {
 ArchiveWritten write_archive(const ArchivePlan& plan, const std::filesystem::path& path,
                              const ArchiveWriteOptions& options, const Run& run);
 
+/// Writes the archive to `to` in order, one blob after another, and finishes it. Every blob is verified as it passes;
+/// what is wrong is known at the blob's end only, so a reader of `to` must not use what it got after a throw.
+ArchiveWritten write_archive(const ArchivePlan& plan, Sink& to, const ArchiveWriteOptions& options, const Run& run);
+
 /// Receives the archive in parts. part() is called from several threads at once, in any order of numbers, each number
 /// once; `bytes` is valid during the call only. A throw stops the stream.
 class PartConsumer {

@@ -37,6 +37,8 @@ struct OpenedPlace {
     Graph graph;
     std::vector<Reference> names;  ///< its own, where the place gives names (not a digest alone)
     std::string text;              ///< the place, for messages
+    /// Repositories that hold its blobs, for cross-repository mounts; the first is where it came from.
+    std::vector<Reference> repositories;
 };
 
 /// Opens a place for reading. `platform` given: that platform's image alone; nullopt with `whole`: everything below the
