@@ -1,4 +1,4 @@
-#include "build/layer/json_text.hpp"
+#include "build/edit/json_text.hpp"
 
 #include "build/tree_support.hpp"
 

@@ -2,7 +2,7 @@
 // but the time keeps the text.
 #include "cooper/build/edit.hpp"
 
-#include "build/layer/json_text.hpp"
+#include "build/edit/json_text.hpp"
 #include "fuzz/fuzz.hpp"
 
 namespace {

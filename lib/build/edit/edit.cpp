@@ -3,7 +3,7 @@
 #include "cooper/oci/overlay_blobs.hpp"
 
 #include "base/json.hpp"
-#include "build/layer/json_text.hpp"
+#include "build/edit/json_text.hpp"
 #include "oci/printable.hpp"
 
 #include <nlohmann/json.hpp>
