@@ -3,22 +3,18 @@
 // Every piece begins with an empty window and ends on a byte boundary (a full flush, or stored blocks), so pieces are
 // compressed apart and put together in order; the member ends with an empty final block. So its bytes depend on the
 // input, the library and the level alone.
-#include "cooper/base/digest.hpp"
+#include "cooper/base/compression.hpp"
 #include "cooper/base/error.hpp"
 
-#include "base/compression_codec.hpp"
+#include "base/compression_pieces.hpp"
 
 #include <isa-l.h>
 #include <zlib.h>
 
 #include <algorithm>
 #include <array>
-#include <condition_variable>
 #include <cstring>
-#include <deque>
-#include <mutex>
 #include <string>
-#include <thread>
 #include <vector>
 
 namespace cooper {
@@ -30,8 +26,6 @@ using Level = GzipOptions::Level;
 constexpr std::size_t kPieceSize = 1 << 20;
 constexpr std::size_t kMaxStoredBlock = 65535;  // RFC 1951 section 3.2.4: a 16-bit length
 constexpr std::size_t kStoredBlockHeader = 5;
-constexpr unsigned kMaxThreads = 64;
-constexpr unsigned kDefaultMaxThreads = 8;
 
 /// What a piece takes as stored blocks, without compression.
 constexpr std::size_t stored_size(std::size_t size) {
@@ -43,28 +37,13 @@ constexpr std::size_t room_for(std::size_t size) {
     return stored_size(size) + 4096;
 }
 
-struct Piece {
-    Piece() { input.reserve(kPieceSize); }
-    std::vector<std::byte> input;
-    // Not a vector: that would write zeros over its megabyte for every piece.
-    std::unique_ptr<std::byte[]> room = std::make_unique_for_overwrite<std::byte[]>(room_for(kPieceSize));
-    Bytes output;  ///< within room
-    std::uint32_t crc = 0;
-    bool done = false;
-    std::exception_ptr failure;
-};
-
-/// Compresses pieces one by one. One per thread: it owns the work memory.
-class PieceCompressor {
+class DeflateCompressor : public PieceCompressor {
 public:
-    virtual ~PieceCompressor() = default;
-    void compress(Piece& piece) {
-        const Bytes input(piece.input);
-        const MutableBytes room(piece.room.get(), room_for(input.size()));  // by the input alone: it could decide bytes
+    CompressedPiece compress(Bytes input, MutableBytes room) final {
         const auto size = deflate_piece(input, room);
         const bool shrank = size > 0 && size < stored_size(input.size());
-        piece.output = room.first(shrank ? size : store(input, room));
-        piece.crc = crc32_gzip_refl(0, reinterpret_cast<const unsigned char*>(input.data()), input.size());
+        return {room.first(shrank ? size : store(input, room)),
+                crc32_gzip_refl(0, reinterpret_cast<const unsigned char*>(input.data()), input.size())};
     }
 
 protected:
@@ -89,7 +68,7 @@ private:
 };
 
 /// ISA-L level 1. Levels 0 to 2 give the same bytes on every CPU; level 3 does not (other bytes without AVX-512).
-class FastCompressor final : public PieceCompressor {
+class FastCompressor final : public DeflateCompressor {
 public:
     FastCompressor() : level_buffer_(ISAL_DEF_LVL1_DEFAULT) {}
 
@@ -117,7 +96,7 @@ private:
 };
 
 /// zlib level 6.
-class SmallCompressor final : public PieceCompressor {
+class SmallCompressor final : public DeflateCompressor {
 public:
     SmallCompressor() {
         constexpr int kRawDeflate = -15, kDefaultMemory = 8;
@@ -153,156 +132,29 @@ std::unique_ptr<PieceCompressor> make_compressor(Level level) {
     return std::make_unique<SmallCompressor>();
 }
 
-/// Threads that compress pieces; whoever submits a piece waits for it with wait(). The pieces must outlive the pool.
-class PiecePool {
-public:
-    PiecePool(unsigned threads, Level level) {
-        threads_.reserve(threads);
-        for (unsigned i = 0; i < threads; ++i) {
-            threads_.emplace_back([this, level](const std::stop_token& stop) { work(stop, level); });
-        }
-    }
-
-    void submit(Piece& piece) {
-        const std::scoped_lock lock(mutex_);
-        waiting_.push_back(&piece);
-        work_there_.notify_one();
-    }
-    void wait(const Piece& piece) {
-        std::unique_lock lock(mutex_);
-        piece_done_.wait(lock, [&] { return piece.done; });
-        if (piece.failure) {
-            std::rethrow_exception(piece.failure);
-        }
-    }
-    [[nodiscard]] bool is_done(const Piece& piece) {
-        const std::scoped_lock lock(mutex_);
-        return piece.done;
-    }
-
-private:
-    void work(const std::stop_token& stop, Level level) {
-        std::unique_ptr<PieceCompressor> compressor;
-        for (;;) {
-            Piece* piece = nullptr;
-            {
-                std::unique_lock lock(mutex_);
-                if (!work_there_.wait(lock, stop, [&] { return !waiting_.empty(); }) || stop.stop_requested()) {
-                    return;
-                }
-                piece = waiting_.front();
-                waiting_.pop_front();
-            }
-            std::exception_ptr failure;
-            try {
-                if (!compressor) {
-                    compressor = make_compressor(level);
-                }
-                compressor->compress(*piece);
-            } catch (...) {
-                failure = std::current_exception();
-            }
-            const std::scoped_lock lock(mutex_);
-            piece->failure = failure;
-            piece->done = true;
-            piece_done_.notify_one();
-        }
-    }
-
-    std::mutex mutex_;
-    std::condition_variable_any work_there_;
-    std::condition_variable piece_done_;
-    std::deque<Piece*> waiting_;
-    std::vector<std::jthread> threads_;  // last: joined before what they use goes
-};
-
 class GzipSink final : public Sink {
 public:
-    GzipSink(Sink& to, const GzipOptions& options) : to_(to), level_(options.level), threads_(options.threads) {
-        if (threads_ == 0) {
-            threads_ = std::clamp(std::thread::hardware_concurrency(), 1U, kDefaultMaxThreads);
-        }
-        threads_ = std::min(threads_, kMaxThreads);
-    }
+    GzipSink(Sink& to, const GzipOptions& options)
+        : to_(to),
+          level_(options.level),
+          pipeline_({kPieceSize, room_for, [level = options.level] { return make_compressor(level); }}, options.threads,
+                    [this](const CompressedPiece& piece, std::size_t size) { add(piece, size); }) {}
 
-    void write(Bytes chunk) override {
-        while (!chunk.empty()) {
-            if (!current_) {
-                current_ = fresh_piece();
-            }
-            auto& input = current_->input;
-            const auto count = std::min(chunk.size(), kPieceSize - input.size());
-            input.insert(input.end(), chunk.begin(), chunk.begin() + static_cast<std::ptrdiff_t>(count));
-            chunk = chunk.subspan(count);
-            if (input.size() == kPieceSize) {
-                submit();
-            }
-        }
-    }
+    void write(Bytes chunk) override { pipeline_.write(chunk); }
 
     void finish() override {
-        if (current_) {
-            submit();
-        }
-        while (!in_flight_.empty()) {
-            write_oldest();
-        }
+        pipeline_.flush();
         write_head();
         write_end();
         to_.finish();
     }
 
 private:
-    std::unique_ptr<Piece> fresh_piece() {
-        if (spare_.empty()) {
-            return std::make_unique<Piece>();
-        }
-        auto piece = std::move(spare_.back());
-        spare_.pop_back();
-        piece->input.clear();
-        piece->done = false;
-        return piece;
-    }
-
-    /// One thread, or a whole input of one piece: no threads are started.
-    [[nodiscard]] bool compresses_here() const {
-        return threads_ == 1 || (!pool_ && current_->input.size() < kPieceSize);
-    }
-
-    void submit() {
-        if (compresses_here()) {
-            if (!compressor_) {
-                compressor_ = make_compressor(level_);
-            }
-            compressor_->compress(*current_);
-            emit(std::move(current_));
-            return;
-        }
-        if (!pool_) {
-            pool_ = std::make_unique<PiecePool>(threads_, level_);
-        }
-        in_flight_.push_back(std::move(current_));
-        pool_->submit(*in_flight_.back());
-        while (in_flight_.size() >= std::size_t{threads_} * 2 ||
-               (!in_flight_.empty() && pool_->is_done(*in_flight_.front()))) {
-            write_oldest();
-        }
-    }
-
-    void write_oldest() {
-        pool_->wait(*in_flight_.front());
-        auto piece = std::move(in_flight_.front());
-        in_flight_.pop_front();
-        emit(std::move(piece));
-    }
-
-    void emit(std::unique_ptr<Piece> piece) {
+    void add(const CompressedPiece& piece, std::size_t size) {
         write_head();
-        to_.write(piece->output);
-        const auto size = piece->input.size();
-        crc_ = static_cast<std::uint32_t>(crc32_combine(crc_, piece->crc, static_cast<z_off_t>(size)));
+        to_.write(piece.bytes);
+        crc_ = static_cast<std::uint32_t>(crc32_combine(crc_, piece.checksum, static_cast<z_off_t>(size)));
         size_ += size;
-        spare_.push_back(std::move(piece));
     }
 
     void write_head() {
@@ -326,41 +178,11 @@ private:
 
     Sink& to_;
     Level level_;
-    unsigned threads_;
-    std::unique_ptr<Piece> current_;
-    std::deque<std::unique_ptr<Piece>> in_flight_;  // oldest first
-    std::vector<std::unique_ptr<Piece>> spare_;
-    std::unique_ptr<PieceCompressor> compressor_;
     std::uint32_t crc_ = 0;
     std::uint64_t size_ = 0;
     bool head_written_ = false;
-    std::unique_ptr<PiecePool> pool_;  // last: its threads stop before the pieces go
+    PiecePipeline pipeline_;
 };
-
-/// 256 KiB that has what real layers have: repeats near and far, text-like and random stretches.
-std::string fingerprint_corpus() {
-    constexpr std::size_t kSize = 256 * 1024;
-    std::string corpus;
-    corpus.reserve(kSize + 64);
-    std::uint32_t state = 1;
-    const auto next = [&state] { return state = state * 1664525U + 1013904223U, state >> 16U; };
-    while (corpus.size() < kSize) {
-        const auto kind = next() % 8;
-        const auto length = 4 + next() % 60;
-        if (kind < 3 && corpus.size() > 1000) {
-            const auto distance = 1 + next() % std::min<std::size_t>(corpus.size(), 32768);
-            for (unsigned i = 0; i < length; ++i) {
-                corpus.push_back(corpus[corpus.size() - distance]);
-            }
-        } else {
-            for (unsigned i = 0; i < length; ++i) {
-                corpus.push_back(static_cast<char>(kind < 7 ? 'a' + next() % 26 : next() % 256));
-            }
-        }
-    }
-    corpus.resize(kSize);
-    return corpus;
-}
 
 }  // namespace
 
@@ -369,10 +191,6 @@ std::unique_ptr<Sink> gzip_compressing(Sink& to, const GzipOptions& options) {
 }
 
 std::string gzip_fingerprint(const GzipOptions& options) {
-    StringSink compressed(2 * kPieceSize);
-    const auto sink = gzip_compressing(compressed, {options.level, 1});
-    sink->write(as_bytes(fingerprint_corpus()));
-    sink->finish();
     std::string name;
     if (options.level == Level::Fast) {
         name = "isal-" + std::to_string(ISAL_MAJOR_VERSION) + "." + std::to_string(ISAL_MINOR_VERSION) + "." +
@@ -380,7 +198,9 @@ std::string gzip_fingerprint(const GzipOptions& options) {
     } else {
         name = std::string("zlib-") + zlibVersion() + "/level6";
     }
-    return name + "/1MiB/" + sha256(compressed.text()).text();
+    return name + "/1MiB/" + compressed_corpus_digest([&](Sink& to) {
+               return gzip_compressing(to, {options.level, 1});
+           });
 }
 
 }  // namespace cooper

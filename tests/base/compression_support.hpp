@@ -100,27 +100,32 @@ inline std::string pull(std::string text, Compression compression, std::size_t i
     return out;
 }
 
+/// Pushes `text` through `sink`, which ends at `out`, `step` bytes at a time.
+inline std::string push_all(std::string_view text, Sink& sink, StringSink& out, std::size_t step) {
+    for (; !text.empty(); text.remove_prefix(std::min(step, text.size()))) {
+        sink.write(as_bytes(text.substr(0, step)));
+    }
+    sink.finish();
+    return out.take();
+}
+
 /// Pushes everything through decompressing(), `step` bytes at a time.
 inline std::string push(std::string_view text, Compression compression, std::size_t step = kStreamStep,
                         const DecompressionLimits& limits = {}) {
     StringSink out(1ULL << 31);
-    const auto sink = decompressing(out, compression, limits);
-    for (; !text.empty(); text.remove_prefix(std::min(step, text.size()))) {
-        sink->write(as_bytes(text.substr(0, step)));
-    }
-    sink->finish();
-    return out.take();
+    return push_all(text, *decompressing(out, compression, limits), out, step);
 }
 
-/// Pushes `text` through our gzip writer, `step` bytes at a time.
+/// `text` through our gzip writer.
 inline std::string gzip(std::string_view text, const GzipOptions& options = {}, std::size_t step = kStreamStep) {
     StringSink out(1ULL << 31);
-    const auto sink = gzip_compressing(out, options);
-    for (; !text.empty(); text.remove_prefix(std::min(step, text.size()))) {
-        sink->write(as_bytes(text.substr(0, step)));
-    }
-    sink->finish();
-    return out.take();
+    return push_all(text, *gzip_compressing(out, options), out, step);
+}
+
+/// `text` through our zstd writer.
+inline std::string zstd(std::string_view text, const ZstdOptions& options = {}, std::size_t step = kStreamStep) {
+    StringSink out(1ULL << 31);
+    return push_all(text, *zstd_compressing(out, options), out, step);
 }
 
 }  // namespace cooper::testing

@@ -1,4 +1,4 @@
-// gzip and zstd: detection, decompression (streaming, bounded), and a gzip writer whose bytes never depend on threads.
+// gzip and zstd: detection, decompression (streaming, bounded), and writers whose bytes never depend on threads.
 #pragma once
 
 #include "cooper/base/stream.hpp"
@@ -66,7 +66,7 @@ struct ZstdOptions {
 /// finish() finishes `to` (borrowed) as well.
 std::unique_ptr<Sink> zstd_compressing(Sink& to, const ZstdOptions& options = {});
 
-/// As gzip_fingerprint ("zstd-1.5.4/level3/8MiB/sha256:…").
+/// As gzip_fingerprint ("zstd-1.5.4/level3/4MiB/sha256:…").
 std::string zstd_fingerprint(const ZstdOptions& options = {});
 
 }  // namespace cooper
