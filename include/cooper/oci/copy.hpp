@@ -25,9 +25,11 @@ namespace cooper::oci {
 struct PlaceAccess {
     std::function<RegistryClient&()> registry;
     std::function<EngineClient&()> engine;
-    Store* store = nullptr;          ///< null: none; then store: places are refused
-    bool fill_store = false;         ///< blobs read from registries are kept in the store
-    std::filesystem::path spool;     ///< a directory for streams and re-encoded layers; must stay as long
+    Store* store = nullptr;       ///< null: none; then store: places are refused
+    bool fill_store = false;      ///< blobs read from registries are kept in the store
+    std::filesystem::path spool;  ///< a directory for streams and re-encoded layers; must stay as long
+    /// Where pushes remember open uploads, so that one that was cut goes on; empty: they do not.
+    std::filesystem::path upload_sessions;
     std::function<Source&()> input;  ///< standard input, for "-"
     std::function<Sink&()> output;   ///< standard output
 };

@@ -1,0 +1,198 @@
+#include "cooper/base/error.hpp"
+#include "cooper/base/files.hpp"
+#include "cooper/oci/archive_reader.hpp"
+#include "cooper/oci/copy.hpp"
+
+#include "oci/copy/store_first.hpp"
+#include "oci/manifest_entries.hpp"
+
+namespace cooper::oci {
+
+namespace {
+
+using Kind = PlaceName::Kind;
+
+/// What of an index is wanted.
+struct Wanted {
+    const std::optional<Platform>& platform;
+    bool whole = false;
+};
+
+/// The graph below `root`, or of the one platform that is wanted.
+Graph read_wanted(ClassifiedManifest root, const ManifestFetcher& fetch, std::shared_ptr<const Blobs> blobs,
+                  const Wanted& wanted, const std::string& name, const Run& run) {
+    if (root.kind == ManifestKind::Index && (wanted.platform || !wanted.whole)) {
+        const Index index = Index::parse(std::move(root.raw));
+        const Descriptor& entry = choose_platform(index, wanted.platform.value_or(Platform::host()));
+        root = fetch(entry);
+        check_is(root.raw, entry);
+        return read_graph(std::move(root), fetch, std::move(blobs), run);
+    }
+    Graph graph = read_graph(std::move(root), fetch, std::move(blobs), run);
+    if (graph.kind == ManifestKind::Image && wanted.platform) {
+        static_cast<void>(image_of(graph, wanted.platform, name, run));  // throws if it is another platform's
+    }
+    return graph;
+}
+
+/// Manifests that lie among the blobs of a layout.
+ManifestFetcher fetch_among(std::shared_ptr<const Blobs> blobs, const Run& run) {
+    return [blobs = std::move(blobs), run](const Descriptor& manifest) {
+        const auto source = verified(blobs->open(manifest, 0, run), manifest.digest, manifest.size,
+                                     "manifest " + manifest.digest.shortened());
+        return classify_manifest(read_all(*source, kMaxDocument, "manifest " + manifest.digest.shortened()),
+                                 manifest.media_type);
+    };
+}
+
+std::vector<Reference> name_of(const Reference& reference) {
+    const auto tag = reference.effective_tag();
+    return tag ? std::vector{reference.with_tag(*tag)} : std::vector<Reference>{};
+}
+
+/// Names in archives and layouts are texts; those that are no NAME:TAG (a bare tag, a path) name nothing elsewhere.
+std::vector<Reference> names_in(const std::vector<std::string>& texts) {
+    std::vector<Reference> names;
+    for (const std::string& text : texts) {
+        try {
+            if (Reference name = Reference::parse(text); name.tag() && !name.digest()) {
+                names.push_back(std::move(name));
+            }
+        } catch (const Error&) {
+            continue;
+        }
+    }
+    return names;
+}
+
+OpenedPlace open_registry(const PlaceName& place, const Wanted& wanted, const PlaceAccess& access, const Run& run) {
+    const Reference& reference = *place.reference;
+    RegistryClient& registry = access.registry();
+    const ManifestFetcher fetch = [&](const Descriptor& child) {
+        return registry.manifest(reference.with_digest(child.digest), run);
+    };
+    Graph graph = read_wanted(registry.manifest(reference, run), fetch,
+                              through_store(registry.blobs(reference), access), wanted, reference.text(), run);
+    return {std::move(graph), name_of(reference), reference.text(), {reference}};
+}
+
+OpenedPlace open_index_entry(const PlaceName& place, const Index& index, std::shared_ptr<const Blobs> blobs,
+                             const Wanted& wanted, const Run& run) {
+    const Descriptor& entry = choose_entry(index, place.which);
+    const ManifestFetcher fetch = fetch_among(blobs, run);
+    ClassifiedManifest root = fetch(entry);
+    std::vector<std::string> names{place.which};
+    for (const std::string_view key : {kContainerdNameAnnotation, kRefNameAnnotation}) {
+        if (const auto found = entry.annotations.find(std::string(key)); found != entry.annotations.end()) {
+            names.push_back(found->second);
+        }
+    }
+    auto own = names_in(names);
+    if (own.size() > 1) {
+        own.erase(own.begin() + 1, own.end());  // the one asked for, else the full one
+    }
+    return {read_wanted(std::move(root), fetch, std::move(blobs), wanted, place.text(), run),
+            std::move(own),
+            place.text(),
+            {}};
+}
+
+OpenedPlace open_layout(const PlaceName& place, const Wanted& wanted, const Run& run) {
+    const OciLayout layout = OciLayout::open(place.path);
+    return open_index_entry(place, layout.index(), layout.blobs(), wanted, run);
+}
+
+OpenedPlace open_store(const PlaceName& place, const Wanted& wanted, const PlaceAccess& access, const Run& run) {
+    if (access.store == nullptr) {
+        throw Error(ErrorCode::InvalidInput, place.text() + ": there is no store here").advise("--store DIR names one");
+    }
+    PlaceName entry = place;
+    entry.which = place.reference->digest() ? place.reference->digest()->text() : name_of(*place.reference)[0].text();
+    const OciLayout layout = access.store->layout();
+    OpenedPlace opened = open_index_entry(entry, layout.index(), access.store->through(nullptr), wanted, run);
+    opened.names = name_of(*place.reference);
+    opened.text = place.text();
+    return opened;
+}
+
+ArchiveFile open_archive_file(const PlaceName& place, const PlaceAccess& access, const Run& run) {
+    return place.is_stream() ? ArchiveFile::read(access.input(), "standard input", access.spool, run)
+                             : ArchiveFile::open(place.path, access.spool, run);
+}
+
+/// The engine's own archive of the images, below the spool.
+ArchiveFile save_from_engine(const PlaceName& place, const std::optional<Platform>& platform, const PlaceAccess& access,
+                             const Run& run) {
+    const std::string name = place.reference ? place.reference->text() : place.which;
+    const auto file = access.spool / ("engine-" + std::string(sha256(name).hex()) + ".tar");
+    AtomicFile archive(file);
+    access.engine().save({name}, archive, platform, run);
+    archive.commit();
+    ArchiveFile opened = ArchiveFile::open(file, access.spool, run);
+    std::filesystem::remove(file);  // it is open, so its space goes with it
+    return opened;
+}
+
+OpenedPlace archived(const ArchiveFile& file, std::size_t index, const PlaceName& place,
+                     const std::optional<Platform>& platform, const Run& run) {
+    const Image image = file.image(index, run);
+    check_platform(image.config, platform ? platform : image.config.platform, place.text(), run);
+    return {graph_of(image), names_in(file.images()[index].repo_tags), place.text(), {}};
+}
+
+}  // namespace
+
+std::vector<OpenedPlace> open_places(const PlaceName& place, const std::optional<Platform>& platform, bool whole,
+                                     const PlaceAccess& access, const Run& run) {
+    const Wanted wanted{platform, whole};
+    switch (place.kind) {
+        case Kind::Registry:
+            return {open_registry(place, wanted, access, run)};
+        case Kind::OciLayout:
+            return {open_layout(place, wanted, run)};
+        case Kind::Store:
+            return {open_store(place, wanted, access, run)};
+        case Kind::DockerDaemon: {
+            OpenedPlace opened = archived(save_from_engine(place, platform, access, run), 0, place, platform, run);
+            if (place.reference) {
+                opened.names = name_of(*place.reference);
+            }
+            return {std::move(opened)};
+        }
+        case Kind::DockerArchive:
+        case Kind::OciArchive:
+            break;
+    }
+    const ArchiveFile file = open_archive_file(place, access, run);
+    const auto index = file.oci_index();
+    if (index && (place.kind == Kind::OciArchive || file.images().empty())) {
+        return {open_index_entry(place, *index, file.blobs(), wanted, run)};
+    }
+    if (place.reference || !place.which.empty() || file.images().size() == 1) {
+        return {archived(file, file.find(place.reference, place.which), place, platform, run)};
+    }
+    std::vector<OpenedPlace> all;
+    for (std::size_t i = 0; i < file.images().size(); ++i) {
+        all.push_back(archived(file, i, place, platform, run));
+    }
+    return all;
+}
+
+OpenedPlace open_place(const PlaceName& place, const std::optional<Platform>& platform, bool whole,
+                       const PlaceAccess& access, const Run& run) {
+    std::vector<OpenedPlace> opened = open_places(place, platform, whole, access, run);
+    if (opened.size() == 1) {
+        return std::move(opened[0]);
+    }
+    std::string names;
+    for (const OpenedPlace& each : opened) {
+        for (const Reference& name : each.names) {
+            names += (names.empty() ? "" : ", ") + name.familiar();
+        }
+    }
+    throw Error(ErrorCode::InvalidInput, place.text() + " holds " + std::to_string(opened.size()) + " images")
+        .advise("name one: " + place.text() + ":NAME:TAG or " + place.text() + ":@0" +
+                (names.empty() ? std::string() : " (" + names + ")"));
+}
+
+}  // namespace cooper::oci
