@@ -1,10 +1,12 @@
 // The local store: blobs by content in an OCI image layout, shared by every cooper process of a user.
 //
 // Any tool that reads OCI layouts reads it. A blob is whole and right or not there: it is written under a name of its
-// own below `ingest/`, hashed as it comes, and linked into `blobs/` at its end. Many processes may use one store at
-// once; kill -9 and full disks leave files below `ingest/` only, which the next run continues or gc removes.
+// own below `ingest/`, hashed as it comes, and renamed into `blobs/` at its end. Many processes may use one store at
+// once; kill -9 and full disks leave files below `ingest/` only, which the next run continues or gc removes. Blobs are
+// not fsynced: what a power loss leaves of them is found by its digest when it is read, dropped and fetched again.
 #pragma once
 
+#include "cooper/base/clock.hpp"
 #include "cooper/base/environment.hpp"
 #include "cooper/oci/graph.hpp"
 #include "cooper/oci/layout.hpp"
@@ -20,8 +22,8 @@
 
 namespace cooper::oci {
 
-/// A handle on a store and this process's lease on it: while it lives, gc removes no blob that was there when it was
-/// opened or came later. Safe from several threads.
+/// A handle on a store and this process's lease on it: while it lives, gc removes no blob that was found, opened, kept
+/// or named through it. A store that this user can only read is read, without a lease. Safe from several threads.
 class Store {
 public:
     /// Makes the directory when it is absent. Throws SystemError, Error{InvalidInput} for a directory that is something
@@ -35,7 +37,7 @@ public:
     static std::optional<std::filesystem::path> default_directory(const Environment& environment);
 
     [[nodiscard]] const std::filesystem::path& path() const noexcept;
-    /// As an OCI layout: for reading images by name.
+    /// As an OCI layout, as other tools see it. Reading through it is no use that gc knows of; see graph().
     [[nodiscard]] OciLayout layout() const;
 
     [[nodiscard]] bool has(const Digest& blob) const;
@@ -59,6 +61,22 @@ public:
     /// Names `graph` in the store, with its documents; its blobs must be here (or come later through()). A name that
     /// was there moves.
     void name(const Graph& graph, const std::string& name, const Run& run) const;
+    /// What `which` names (see choose_entry; names are full reference texts), used as of now, with its blobs verified
+    /// while they are read. Throws Error{NotFound}.
+    [[nodiscard]] Graph graph(const std::string& which, const Run& run) const;
+    /// Takes a name away; what it alone needed goes with the next gc(). False: there was none.
+    bool remove(const std::string& name) const;
+
+    struct Named {
+        std::string name;  ///< the digest where the entry of index.json has no name
+        Descriptor root;
+        std::uint64_t bytes = 0;          ///< of all that it needs and that is here
+        std::uint64_t missing = 0;        ///< blobs that it needs and that are not here (of a sparse index: none)
+        std::vector<Platform> platforms;  ///< of the images that are here
+        TimePoint last_used;
+    };
+    /// All names, in their order.
+    [[nodiscard]] std::vector<Named> names(const Run& run) const;
 
     struct Usage {
         std::uint64_t blobs = 0;
