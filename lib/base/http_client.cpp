@@ -6,11 +6,15 @@
 #include "base/http_proxy.hpp"
 #include "base/http_trust.hpp"
 
+#include <sys/un.h>
+
 #include <mutex>
 
 namespace cooper {
 
 namespace {
+
+constexpr std::size_t kUnixPathSize = sizeof(sockaddr_un::sun_path);
 
 /// What is made on the first request, because it needs libcurl.
 struct Engine {
@@ -34,6 +38,7 @@ public:
     HttpResponse send(const HttpRequest& request, const Run& run) override {
         run.check();
         check_url(request.url);
+        check_unix_socket(request);
         std::unique_ptr<HttpExchange> exchange = exchange_for(request, run);
         note(run, "< " + std::to_string(exchange->status()) + " " + request.url.redacted());
         HttpResponse response;
@@ -49,6 +54,22 @@ private:
         const Url sent = Url::parse(url.text());
         if (!sent.same_origin(url) || sent.path != url.path || sent.query != url.query) {
             throw Error(ErrorCode::InvalidInput, "URL '" + url.redacted() + "' is not in the form that is sent");
+        }
+    }
+
+    /// The address of a unix socket ends at 108 bytes with its NUL (unix(7)); libcurl would only say "too long".
+    static void check_unix_socket(const HttpRequest& request) {
+        const std::string& path = request.unix_socket;
+        if (path.empty()) {
+            return;
+        }
+        if (!path.starts_with('/') || path.find('\0') != std::string::npos || path.size() >= kUnixPathSize) {
+            throw Error(ErrorCode::InvalidInput, "'" + path + "' cannot be the address of a unix socket")
+                .advise("It must be an absolute path of at most " + std::to_string(kUnixPathSize - 1) +
+                        " bytes; a symlink at a shorter path will do.");
+        }
+        if (request.url.scheme != "http") {
+            throw Error(ErrorCode::InvalidInput, "TLS is not spoken over the unix socket " + path);
         }
     }
 
@@ -84,13 +105,14 @@ private:
     std::unique_ptr<HttpExchange> start(const HttpRequest& request, TrustStore store, const Run& run) {
         Engine& engine = this->engine();
         HttpRoute route;
-        route.proxy = request.use_proxy ? proxies_.of(request.url) : "";
+        route.proxy = request.use_proxy && request.unix_socket.empty() ? proxies_.of(request.url) : "";
         route.tls = request.tls ? request.tls : options_.tls;
         route.authorities = engine.trust.of(*route.tls, store);
         route.user_agent = options_.user_agent;
         // A connection that was opened without the check of addresses must not serve a request that asks for it.
         route.key = request.url.scheme + "://" + request.url.authority() + " " + route.proxy +
-                    (request.public_address_only ? " public" : "");
+                    (request.public_address_only ? " public" : "") +
+                    (request.unix_socket.empty() ? "" : " unix:" + request.unix_socket);
         note(run, "> " + request.method + " " + request.url.redacted());
         return std::make_unique<HttpExchange>(engine.pool, request, std::move(route), run);
     }

@@ -63,6 +63,7 @@ HttpExchange::HttpExchange(std::shared_ptr<HttpPool> pool, const HttpRequest& re
     if (request.response_timeout.count() > 0) {
         head_deadline_ = steady_clock::now() + request.response_timeout;
     }
+    failure_.unix_socket = request.unix_socket;
     set_up(request);
     if (const CURLMcode code = curl_.multi_add_handle(handles_->multi(), handles_->easy()); code != CURLM_OK) {
         throw Error(ErrorCode::System, std::string("libcurl cannot begin a transfer: ") + curl_.multi_strerror(code));
@@ -178,6 +179,7 @@ void HttpExchange::perform() {
             failure_.code = message->data.result;
             failure_.detail = error_text_.data();
             failure_.proxy = redacted_proxy(route_.proxy);
+            curl_.easy_getinfo(handles_->easy(), CURLINFO_OS_ERRNO, &failure_.system_error);
             curl_.easy_getinfo(handles_->easy(), CURLINFO_SSL_VERIFYRESULT, &failure_.verify_result);
         }
     }

@@ -92,6 +92,9 @@ void HttpExchange::set_up_connection(const HttpRequest& request) {
     // Set even when empty, so that libcurl does not read the process's environment.
     curl_.set<CURLOPT_PROXY>(easy, route_.proxy.c_str());
     curl_.set<CURLOPT_NOPROXY>(easy, "");
+    if (!request.unix_socket.empty()) {
+        curl_.set<CURLOPT_UNIX_SOCKET_PATH>(easy, request.unix_socket.c_str());
+    }
     curl_.set<CURLOPT_SUPPRESS_CONNECT_HEADERS>(easy, 1L);
     curl_.set<CURLOPT_OPENSOCKETFUNCTION>(easy, &HttpExchange::on_open_socket);
     curl_.set<CURLOPT_OPENSOCKETDATA>(easy, static_cast<void*>(this));

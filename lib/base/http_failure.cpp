@@ -2,6 +2,9 @@
 
 #include "cooper/base/secret.hpp"
 
+#include <cerrno>
+#include <system_error>
+
 namespace cooper {
 
 namespace {
@@ -61,11 +64,23 @@ Words handshake_words(const HttpFailure& failure, const Url& url) {
     return {ErrorCode::Unavailable, "TLS with " + url.authority() + " failed: " + failure.detail, ""};
 }
 
+Words unix_socket_words(const HttpFailure& failure) {
+    const int error = static_cast<int>(failure.system_error);
+    const bool forbidden = error == EACCES || error == EPERM;
+    return {forbidden ? ErrorCode::AccessDenied : ErrorCode::Unavailable,
+            "cannot connect to " + failure.unix_socket + ": " +
+                (error != 0 ? std::generic_category().message(error) : failure.detail),
+            ""};
+}
+
 Words connection_words(const HttpFailure& failure, const Url& url) {
     if (!failure.refused_address.empty()) {
         return {ErrorCode::AccessDenied,
                 "refused to connect to " + failure.refused_address + ": " + url.host + " is not a public address",
                 "a server named this address; it may not send us into a private network"};
+    }
+    if (!failure.unix_socket.empty()) {
+        return unix_socket_words(failure);
     }
     const std::string target = failure.proxy.empty() ? url.authority() : "proxy " + failure.proxy;
     return {ErrorCode::Unavailable,

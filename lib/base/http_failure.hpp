@@ -17,7 +17,9 @@ struct HttpFailure {
     CURLcode code = CURLE_OK;
     std::string detail;           ///< libcurl's own text, may be empty
     long verify_result = 0;       ///< OpenSSL's X509_V_ERR_…
+    long system_error = 0;        ///< errno of connect(2), where libcurl tells it
     std::string proxy;            ///< redacted; empty: none
+    std::string unix_socket;      ///< empty: not over one
     std::string refused_address;  ///< by HttpRequest::public_address_only
     bool head_received = false;
     std::uint64_t body_bytes = 0;  ///< received so far

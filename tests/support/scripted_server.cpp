@@ -12,6 +12,7 @@
 #include <openssl/ssl.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -244,6 +245,11 @@ ScriptedServer::ScriptedServer(ScriptedHandler handler, ScriptedOptions options)
     require(::pipe2(ends.data(), O_CLOEXEC) == 0, "no pipe");
     stop_read_ = ends[0];
     stop_write_ = ends[1];
+    options_.unix_socket.empty() ? listen_on_loopback() : listen_on_unix_socket();
+    accepting_ = std::thread([this] { accept_all(); });
+}
+
+void ScriptedServer::listen_on_loopback() {
     listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     sockaddr_in address{};
     address.sin_family = AF_INET;
@@ -253,7 +259,17 @@ ScriptedServer::ScriptedServer(ScriptedHandler handler, ScriptedOptions options)
                 ::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &length) == 0,
             "cannot listen on loopback");
     port_ = ntohs(address.sin_port);
-    accepting_ = std::thread([this] { accept_all(); });
+}
+
+void ScriptedServer::listen_on_unix_socket() {
+    listener_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    require(options_.unix_socket.size() < sizeof address.sun_path, "the socket's path is too long");
+    options_.unix_socket.copy(address.sun_path, sizeof address.sun_path - 1);
+    require(
+        ::bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 && ::listen(listener_, 64) == 0,
+        "cannot listen on a unix socket");
 }
 
 ScriptedServer::~ScriptedServer() {

@@ -71,6 +71,7 @@ struct ScriptedOptions {
     bool answers_expect = true;     ///< 100 Continue where it is asked for; false: waits for the body in silence
     std::string tls_certificate{};  ///< PEM text; empty: plain HTTP
     std::string tls_key{};
+    std::string unix_socket{};           ///< path of a socket to make and listen on instead of loopback
     std::string tls_client_authority{};  ///< PEM text: clients must show a certificate of this authority
 };
 
@@ -93,6 +94,8 @@ private:
     class Connection;
     struct Tls;
 
+    void listen_on_loopback();
+    void listen_on_unix_socket();
     void accept_all();
     void serve(int descriptor, std::size_t number) noexcept;
     bool serve_one(Connection& connection, std::size_t number);
