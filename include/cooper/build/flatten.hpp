@@ -2,8 +2,8 @@
 #pragma once
 
 #include "cooper/base/clock.hpp"
-#include "cooper/base/compression.hpp"
 #include "cooper/base/run.hpp"
+#include "cooper/build/layer.hpp"
 #include "cooper/oci/image.hpp"
 
 #include <filesystem>
@@ -12,9 +12,9 @@
 namespace cooper::build {
 
 struct FlattenOptions {
-    std::filesystem::path spool;                  ///< where the layer is written; must outlive the image
-    Compression compression = Compression::Gzip;  ///< or Zstd
-    std::optional<TimePoint> edit_time;           ///< of the history entry; nullopt: 1970-01-01
+    std::filesystem::path spool;  ///< where the layer is written; must outlive the image
+    LayerCompression compression;
+    std::optional<TimePoint> edit_time;  ///< of the history entry; nullopt: 1970-01-01
 };
 
 /// `image` with one layer in the place of all. Whiteouts are applied as containers see it on overlay file systems (a
