@@ -1,7 +1,6 @@
 #include "cooper/base/ranged.hpp"
 
 #include "cooper/base/error.hpp"
-#include "cooper/base/files.hpp"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -89,21 +88,23 @@ private:
 
 }  // namespace
 
-FileRanged::FileRanged(const std::filesystem::path& path) {
-    // O_NONBLOCK: opening a fifo must fail below instead of waiting for its writer.
-    FileDescriptor descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
-    if (!descriptor.valid()) {
-        throw SystemError("cannot open " + path.string(), errno);
+// O_NONBLOCK: opening a fifo must fail below instead of waiting for its writer.
+FileRanged::FileRanged(const std::filesystem::path& path)
+    : FileRanged(FileDescriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)), path) {}
+
+FileRanged::FileRanged(FileDescriptor file, const std::filesystem::path& name) {
+    if (!file.valid()) {
+        throw SystemError("cannot open " + name.string(), errno);
     }
     struct stat status {};
-    if (fstat(descriptor.get(), &status) != 0) {
-        throw SystemError("cannot examine " + path.string(), errno);
+    if (fstat(file.get(), &status) != 0) {
+        throw SystemError("cannot examine " + name.string(), errno);
     }
     if (!S_ISREG(status.st_mode)) {
-        throw Error(ErrorCode::InvalidInput, path.string() + " is not a regular file");
+        throw Error(ErrorCode::InvalidInput, name.string() + " is not a regular file");
     }
     size_ = static_cast<std::uint64_t>(status.st_size);
-    file_ = std::make_shared<const File>(File{std::move(descriptor), path});
+    file_ = std::make_shared<const File>(File{std::move(file), name});
 }
 
 std::unique_ptr<Source> FileRanged::open(std::uint64_t offset, std::uint64_t length) const {

@@ -1,6 +1,7 @@
 // Ranged: bytes of known size that can be opened at any offset, as often as needed.
 #pragma once
 
+#include "cooper/base/files.hpp"
 #include "cooper/base/stream.hpp"
 
 #include <cstdint>
@@ -54,6 +55,8 @@ private:
 class FileRanged final : public Ranged {
 public:
     explicit FileRanged(const std::filesystem::path& path);
+    /// One that is open already, for reading; `name` stands in messages.
+    FileRanged(FileDescriptor file, const std::filesystem::path& name);
     using Ranged::open;
     [[nodiscard]] std::uint64_t size() const override { return size_; }
     [[nodiscard]] std::unique_ptr<Source> open(std::uint64_t offset, std::uint64_t length) const override;
