@@ -15,7 +15,7 @@ int main(int argc, char** argv) {
     cooper::build::LayerOptions options;
     options.directory = argv[1];
     options.epoch = 0;
-    options.gzip.threads = argc > 3 ? static_cast<unsigned>(std::stoul(argv[3])) : 0;
+    options.compression.gzip.threads = argc > 3 ? static_cast<unsigned>(std::stoul(argv[3])) : 0;
     cooper::build::BaseTree base;
     const auto begin = std::chrono::steady_clock::now();
     const auto layer = cooper::build::build_layer(options, base, argv[2], {});

@@ -146,7 +146,7 @@ TEST_CASE("layer: gzip itself finds the blob sound", "[unit][build]") {
     LayerOptions options;
     options.directory = tree.path();
     for (const auto level : {GzipOptions::Level::Fast, GzipOptions::Level::Small}) {
-        options.gzip.level = level;
+        options.compression.gzip.level = level;
         BaseTree base;
         ProcessRequest request;
         request.arguments = {"gzip", "-t", build_layer(options, base, spool.path(), {}).file.string()};

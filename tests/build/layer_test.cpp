@@ -100,7 +100,7 @@ TEST_CASE("layer: the same tree is the same layer, however it came about", "[uni
         umask(before);
         for (const unsigned threads : {1U, 8U}) {
             auto options = from(tree);
-            options.gzip.threads = threads;
+            options.compression.gzip.threads = threads;
             const auto made = make_layer(options);
             CAPTURE(seed, threads);
             CHECK(made.layer.diff_id.text() == kDiffId);

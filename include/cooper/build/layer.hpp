@@ -45,6 +45,16 @@ private:
     std::map<std::string, PathInfo> paths_;
 };
 
+/// How a layer's blob is compressed: what decides its bytes, given the tar.
+struct LayerCompression {
+    Compression kind = Compression::Gzip;  ///< None, Gzip or Zstd
+    GzipOptions gzip;
+    ZstdOptions zstd;
+
+    /// Names compressor, version and parameters: gzip_fingerprint(), zstd_fingerprint(), or "none".
+    [[nodiscard]] std::string fingerprint() const;
+};
+
 struct LayerOptions {
     std::filesystem::path directory;    ///< its content goes into the layer; a symlink to a directory is followed once
     std::string target = "/";           ///< where in the image; missing parents are made, 0755 0:0
@@ -53,24 +63,24 @@ struct LayerOptions {
     std::uint64_t gid = 0;
     bool preserve_modes = false;  ///< else 0644/0755 by the owner's execute bit, directories 0755, symlinks 0777
     bool preserve_owners = false;
-    GzipOptions gzip;
+    LayerCompression compression;
 };
 
 /// A layer blob on disk with both of its names.
 struct BuiltLayer {
-    oci::Descriptor descriptor;  ///< gzip, OCI media type
+    oci::Descriptor descriptor;  ///< OCI media type
     Digest diff_id;
     std::filesystem::path file;  ///< below the spool directory given
     std::string target;          ///< as in LayerOptions, for the image's history
     std::uint64_t files = 0;     ///< entries that are no directories
     std::uint64_t tar_size = 0;
+    std::string compressor;  ///< LayerCompression::fingerprint()
 };
 
 /// Writes the layer into `spool`. Entries sorted bytewise, parents first; hard links by (device, inode): the first path
 /// is the file; sockets are skipped with a notice; devices are refused; a file that changes while it is read is an
 /// Error naming it. user.* and security.capability xattrs are kept. Symlinked parents of the base are followed, its
 /// directories are not repeated. `base` gets the layer's entries, for the next layer on top.
-/// `base` gets the layer's entries, for the next layer on top.
 BuiltLayer build_layer(const LayerOptions& options, BaseTree& base, const std::filesystem::path& spool, const Run& run);
 
 }  // namespace cooper::build
