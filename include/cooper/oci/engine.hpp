@@ -60,9 +60,10 @@ public:
     /// nullopt: no such image. `name` is a reference, or an image ID ("sha256:…", 12 hex digits or more).
     [[nodiscard]] std::optional<EngineImage> find(const std::string& name, const Run& run);
 
-    /// Streams `docker save` of the images into `file` (a docker-archive, hybrid or classic as the engine writes it).
-    /// Never more than a buffer in memory. An unknown name is Error{NotFound} naming it. `platform` is asked for where
-    /// the engine's API knows it (1.48).
+    /// Streams `docker save` of the images into `archive` (a docker-archive, hybrid or classic as the engine writes
+    /// it), which is not finished: that is the caller's. Never more than a buffer in memory. An unknown name is
+    /// Error{NotFound} naming it, an archive without its end Error{Unavailable}. `platform` is asked for where the
+    /// engine's API knows it (1.48).
     void save(const std::vector<std::string>& names, Sink& archive, const std::optional<Platform>& platform,
               const Run& run);
 
