@@ -20,7 +20,9 @@ private:
 
 BlobCheck::BlobCheck(const Segment::Blob& blob, bool deep)
     : descriptor_(blob.descriptor), hasher_(blob.descriptor.digest.algorithm()) {
-    if (deep) {
+    if (blob.any_content) {
+        sniffed_ = true;
+    } else if (deep) {
         diff_id_ = blob.diff_id;
         content_ = std::make_unique<DiffIdSink>();
     }

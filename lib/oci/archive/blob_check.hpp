@@ -12,8 +12,9 @@
 
 namespace cooper::oci {
 
-/// Checks one blob that is fed to it in order: its digest, its size, that it holds what archives may hold (a plain or
-/// gzip layer), and, when deep, the diff ID of the tar inside. Throws IntegrityError.
+/// Checks one blob that is fed to it in order: its digest, its size, and, unless it may hold anything, that it holds
+/// what docker-archives may hold (a plain or gzip layer) and, when deep, the diff ID of the tar inside. Throws
+/// IntegrityError.
 class BlobCheck {
 public:
     BlobCheck(const Segment::Blob& blob, bool deep);

@@ -1,9 +1,10 @@
 #include "cooper/oci/docker_archive.hpp"
 
-#include "cooper/base/tar.hpp"
 #include "cooper/oci/reference.hpp"
 
 #include "base/json.hpp"
+#include "oci/archive/plan_state.hpp"
+#include "oci/layout/entries.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -13,17 +14,7 @@
 
 namespace cooper::oci {
 
-struct ArchivePlan::State {
-    std::vector<Segment> segments;
-    std::uint64_t size = 0;
-    Digest identity = sha256(std::string_view());
-};
-
 namespace {
-
-std::string blob_path(const Digest& digest) {
-    return "blobs/" + std::string(digest.algorithm_name()) + "/" + std::string(digest.hex());
-}
 
 /// An image as it stands in the archive: its names checked, qualified, sorted, each once.
 struct NamedImage {
@@ -118,58 +109,8 @@ void check_layer(const Descriptor& layer) {
     }
 }
 
-/// Lays members out one after the other; literals that touch are one segment.
-class Layout {
-public:
-    void document(const std::string& path, std::string_view bytes) {
-        header(path, bytes.size());
-        literal_ += bytes;
-        literal_.append(tar_padding(bytes.size()), '\0');
-    }
-
-    void layer(const Segment::Blob& blob) {
-        const std::uint64_t length = blob.descriptor.size;
-        header(blob_path(blob.descriptor.digest), length);
-        flush();
-        if (length > 0) {  // an empty blob is its header alone
-            segments_.push_back({size_, length, blob});
-        }
-        size_ += length;
-        literal_.append(tar_padding(length), '\0');
-    }
-
-    void end() {
-        literal_.append(2 * kTarBlock, '\0');
-        flush();
-    }
-
-    [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
-    [[nodiscard]] std::vector<Segment> take() { return std::move(segments_); }
-
-private:
-    void header(const std::string& path, std::uint64_t length) {
-        TarEntry entry;
-        entry.path = path;
-        entry.size = length;
-        literal_ += tar_header(entry);
-    }
-
-    void flush() {
-        const std::uint64_t length = literal_.size();
-        if (length > 0) {
-            segments_.push_back({size_, length, Segment::Literal{std::move(literal_)}});
-            size_ += length;
-            literal_.clear();
-        }
-    }
-
-    std::vector<Segment> segments_;
-    std::uint64_t size_ = 0;
-    std::string literal_;
-};
-
 /// Manifests (hybrid only) and configs, each distinct blob once.
-void lay_out_documents(Layout& layout, const std::vector<NamedImage>& images, ArchiveFormat format) {
+void lay_out_documents(MemberLayout& layout, const std::vector<NamedImage>& images, ArchiveFormat format) {
     std::set<Digest> written;
     if (format == ArchiveFormat::Hybrid) {
         for (const NamedImage& named : images) {
@@ -187,7 +128,7 @@ void lay_out_documents(Layout& layout, const std::vector<NamedImage>& images, Ar
     }
 }
 
-void lay_out_layers(Layout& layout, const std::vector<NamedImage>& images) {
+void lay_out_layers(MemberLayout& layout, const std::vector<NamedImage>& images) {
     std::map<Digest, std::uint64_t> size_of;
     for (const NamedImage& named : images) {
         const std::vector<Descriptor>& layers = named.image->manifest.layers;
@@ -199,25 +140,10 @@ void lay_out_layers(Layout& layout, const std::vector<NamedImage>& images) {
                                      std::to_string(known->second), std::to_string(layers[i].size));
             }
             if (fresh) {
-                layout.layer({layers[i], named.image->blobs, named.image->config.diff_ids[i]});
+                layout.blob({layers[i], named.image->blobs, named.image->config.diff_ids[i]});
             }
         }
     }
-}
-
-Digest identity_of(const std::vector<Segment>& segments) {
-    Hasher hasher;
-    hasher.update("cooper docker-archive " + std::to_string(kArchiveFormatVersion) + "\n");
-    for (const Segment& segment : segments) {
-        if (const auto* literal = std::get_if<Segment::Literal>(&segment.content)) {
-            hasher.update("literal " + std::to_string(segment.length) + "\n");
-            hasher.update(literal->bytes);
-        } else {
-            const Descriptor& blob = std::get<Segment::Blob>(segment.content).descriptor;
-            hasher.update("blob " + std::to_string(segment.length) + " " + blob.digest.text() + "\n");
-        }
-    }
-    return hasher.finish();
 }
 
 /// Reads a range of the plan, segment after segment.
@@ -281,21 +207,15 @@ ArchivePlan ArchivePlan::make(const std::vector<ArchiveImage>& images, ArchiveFo
         throw Error(ErrorCode::InvalidInput, "an archive needs at least one image");
     }
     const std::vector<NamedImage> named = name_images(images);
-    Layout layout;
+    MemberLayout layout;
     if (format == ArchiveFormat::Hybrid) {
-        layout.document("oci-layout", R"({"imageLayoutVersion":"1.0.0"})");
+        layout.document("oci-layout", kLayoutDocument);
         layout.document("index.json", index_document(named));
     }
     layout.document("manifest.json", manifest_document(named));
     lay_out_documents(layout, named, format);
     lay_out_layers(layout, named);
-    layout.end();
-
-    auto state = std::make_shared<State>();
-    state->size = layout.size();
-    state->segments = layout.take();
-    state->identity = identity_of(state->segments);
-    return ArchivePlan(std::move(state));
+    return ArchivePlan(std::make_shared<State>(State{std::move(layout).finish("cooper docker-archive")}));
 }
 
 std::uint64_t ArchivePlan::size() const {
