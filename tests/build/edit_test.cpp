@@ -19,18 +19,11 @@ namespace {
 
 using Form = LayerSpec::Form;
 
-/// An image that has no layers and this config.
-oci::Image image_with(std::string config) {
-    auto image = scratch_image(oci::Platform::parse("linux/amd64"));
-    image.config = oci::Config::parse(std::move(config));
-    return image;
-}
-
 /// `config` wrapped around what an edit sees of it.
 std::string edited(const std::string& container, const ConfigEdit& edit) {
     const auto before = R"({"architecture":"amd64","os":"linux","created":"2020-01-01T00:00:00Z","config":)" +
                         container + R"(,"rootfs":{"type":"layers","diff_ids":[]}})";
-    const auto raw = append(image_with(before), {}, edit).config.raw;
+    const auto raw = append(image_of_config(before), {}, edit).config.raw;
     const auto begin = raw.find(R"("config":)") + 9;
     return raw.substr(begin, raw.find(R"(,"rootfs")") - begin);
 }
@@ -71,11 +64,7 @@ TEST_CASE("edit: a config keeps unknown members, order, numbers and spacing", "[
     edit.created = TimePoint(std::chrono::seconds(1'700'000'000));
     for (const auto* name : {"docker", "spaced", "minimal"}) {
         const auto base_config = read_file(golden / (std::string(name) + ".json"), 1 << 20);
-        auto base = image_with(base_config);
-        // Layers that fit the config's diff IDs; they are not read.
-        for (const auto& diff_id : base.config.diff_ids) {
-            base.manifest.layers.push_back({std::string(oci::media_type::kOciLayer), diff_id, 1024, {}, {}, {}, {}});
-        }
+        const auto base = image_of_config(base_config);
         check_golden(std::string(name) + ".expected.json", append(base, {layer}, edit).config.raw);
     }
 }
@@ -83,7 +72,7 @@ TEST_CASE("edit: a config keeps unknown members, order, numbers and spacing", "[
 TEST_CASE("edit: nothing to do changes the creation time alone", "[unit][build]") {
     const auto before =
         R"({"architecture":"amd64","os":"linux","created":"2020-01-01T00:00:00Z","rootfs":{"type":"layers","diff_ids":[]}})"s;
-    const auto image = append(image_with(before), {}, {});
+    const auto image = append(image_of_config(before), {}, {});
     CHECK(
         image.config.raw ==
         R"({"architecture":"amd64","os":"linux","created":"1970-01-01T00:00:00Z","rootfs":{"type":"layers","diff_ids":[]}})");
@@ -219,12 +208,14 @@ TEST_CASE("append: a schema 2 base becomes an OCI image with the same blobs", "[
 }
 
 TEST_CASE("append: manifest annotations and those of kept layers stay", "[unit][build]") {
-    auto base = memory_image({{Form::Gzip, tar_of({tar_file("x")})}});
-    base.manifest.annotations["org.example"] = "kept";
-    base.manifest.layers[0].annotations["toc"] = "digest";
-    const auto image = append(base, {}, {});
-    CHECK(image.manifest.annotations == base.manifest.annotations);
-    CHECK(image.manifest.layers[0].annotations == base.manifest.layers[0].annotations);
+    const auto plain = memory_image({{Form::Gzip, tar_of({tar_file("x")})}});
+    auto text = plain.manifest.raw.bytes;
+    text.insert(text.rfind("}]}"), R"(,"annotations":{"toc":"digest"})");
+    text.insert(text.size() - 1, R"(, "annotations":{"org.example":"kept"}, "x-unknown": 1.10 )");
+    const auto image = append(with_manifest(plain, text), {}, {});
+    CHECK(image.manifest.annotations.at("org.example") == "kept");
+    CHECK(image.manifest.layers[0].annotations.at("toc") == "digest");
+    CHECK(image.manifest.raw.bytes.ends_with(R"(, "annotations":{"org.example":"kept"}, "x-unknown": 1.10 })"));
 }
 
 TEST_CASE("append: scratch is an image of its platform without layers", "[unit][build]") {
@@ -234,7 +225,10 @@ TEST_CASE("append: scratch is an image of its platform without layers", "[unit][
           R"({"architecture":"arm","os":"linux","variant":"v6","config":{},"rootfs":{"type":"layers","diff_ids":[]}})");
     CHECK(image.manifest.layers.empty());
     CHECK(image.manifest.config.digest == image.config.image_id());
-    CHECK(code_of([&] { (void)image.blobs->open(image.manifest.config, 0, {}); }) == ErrorCode::NotFound);
+    CHECK(read_all(*image.blobs->open(image.manifest.config, 0, {}), 1 << 20, "config") == image.config.raw);
+    CHECK(code_of([&] {
+              (void)image.blobs->open({"", sha256("x"), 1, {}, {}, {}, {}}, 0, {});
+          }) == ErrorCode::NotFound);
     CHECK(scratch_image(oci::Platform::parse("linux/arm/v6")).manifest.raw.digest == image.manifest.raw.digest);
 }
 

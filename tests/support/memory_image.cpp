@@ -36,6 +36,15 @@ std::string descriptor_json(const oci::Descriptor& descriptor) {
            std::to_string(descriptor.size) + "}";
 }
 
+std::string manifest_text(const oci::Descriptor& config, const std::string& layers) {
+    return R"({"schemaVersion":2,"mediaType":")" + std::string(oci::media_type::kOciManifest) + R"(","config":)" +
+           descriptor_json(config) + R"(,"layers":[)" + layers + "]}";
+}
+
+oci::Manifest parsed(const std::string& manifest) {
+    return oci::Manifest::parse(oci::classify_manifest(manifest, "").raw);
+}
+
 }  // namespace
 
 oci::Descriptor MemoryBlobs::add(const std::string& bytes, std::string_view media_type) {
@@ -114,14 +123,27 @@ oci::Image memory_image(const std::vector<LayerSpec>& layers, std::shared_ptr<Me
     const std::string config = R"({"architecture":"amd64","os":"linux",)" + config_extra +
                                R"("rootfs":{"type":"layers","diff_ids":[)" + diff_ids + "]}}";
     const oci::Descriptor config_descriptor = memory->add(config, oci::media_type::kOciConfig);
-    const std::string manifest = R"({"schemaVersion":2,"mediaType":")" + std::string(oci::media_type::kOciManifest) +
-                                 R"(","config":)" + descriptor_json(config_descriptor) + R"(,"layers":[)" +
-                                 descriptors + "]}";
-    oci::Image image{oci::Manifest::parse(oci::classify_manifest(manifest, oci::media_type::kOciManifest).raw),
-                     oci::Config::parse(config), memory};
+    oci::Image image{parsed(manifest_text(config_descriptor, descriptors)), oci::Config::parse(config), memory};
     if (blobs != nullptr) {
         *blobs = memory;
     }
+    return image;
+}
+
+oci::Image image_of_config(std::string text) {
+    auto memory = std::make_shared<MemoryBlobs>();
+    auto config = oci::Config::parse(std::move(text));
+    std::string layers;
+    for (const Digest& diff_id : config.diff_ids) {
+        layers += (layers.empty() ? "" : ",") +
+                  descriptor_json({std::string(oci::media_type::kOciLayer), diff_id, 1024, {}, {}, {}, {}});
+    }
+    const auto descriptor = memory->add(config.raw, oci::media_type::kOciConfig);
+    return {parsed(manifest_text(descriptor, layers)), std::move(config), std::move(memory)};
+}
+
+oci::Image with_manifest(oci::Image image, std::string manifest) {
+    image.manifest = parsed(manifest);
     return image;
 }
 

@@ -44,6 +44,12 @@ struct LayerSpec {
 oci::Image memory_image(const std::vector<LayerSpec>& layers, std::shared_ptr<MemoryBlobs>* blobs = nullptr,
                         const std::string& config_extra = "");
 
+/// An OCI image with this config and as many layers as it has diff IDs; the layers' blobs are not there.
+oci::Image image_of_config(std::string config);
+
+/// `image` with another text as its manifest.
+oci::Image with_manifest(oci::Image image, std::string manifest);
+
 /// `size` bytes that look random and are the same each time for the same seed.
 std::string random_bytes(std::size_t size, unsigned seed);
 

@@ -95,6 +95,11 @@ private:
     std::size_t position_ = 0;
 };
 
+/// What comes first has no comma before it.
+void drop_comma(std::string& before) {
+    before.erase(before.find(','), 1);
+}
+
 }  // namespace
 
 std::string quoted_json(std::string_view text) {
@@ -163,6 +168,27 @@ void ObjectText::set(std::string_view key, std::string json) {
     members_.push_back({(members_.empty() ? "" : ",") + quoted_json(key) + ":", std::string(key), std::move(json)});
 }
 
+bool ObjectText::remove(std::string_view key) {
+    const auto found =
+        std::find_if(members_.begin(), members_.end(), [&](const auto& member) { return member.key == key; });
+    if (found == members_.end()) {
+        return false;
+    }
+    const auto next = members_.erase(found);
+    if (next == members_.begin() && next != members_.end()) {
+        drop_comma(next->before);
+    }
+    return true;
+}
+
+std::vector<std::string> ObjectText::keys() const {
+    std::vector<std::string> keys;
+    for (const auto& member : members_) {
+        keys.push_back(member.key);
+    }
+    return keys;
+}
+
 std::string ObjectText::text() const {
     std::string text = head_;
     for (const auto& member : members_) {
@@ -198,12 +224,33 @@ void ArrayText::add(std::string json) {
     elements_.push_back({elements_.empty() ? "" : ",", std::move(json)});
 }
 
+void ArrayText::remove_if(const std::function<bool(const std::string&)>& unwanted) {
+    std::erase_if(elements_, [&](const Element& element) { return unwanted(element.value); });
+    if (!elements_.empty() && trim(elements_.front().before).starts_with(',')) {
+        drop_comma(elements_.front().before);
+    }
+}
+
+void ArrayText::truncate(std::size_t size) {
+    elements_.resize(std::min(size, elements_.size()));
+}
+
 std::string ArrayText::text() const {
     std::string text = head_;
     for (const auto& element : elements_) {
         text += element.before + element.value;
     }
     return text + tail_;
+}
+
+ObjectText object_of(const ObjectText& object, std::string_view key) {
+    const auto* found = object.find(key);
+    return ObjectText(found == nullptr ? "{}" : *found);
+}
+
+ArrayText array_of(const ObjectText& object, std::string_view key) {
+    const auto* found = object.find(key);
+    return ArrayText(found == nullptr ? "[]" : *found);
 }
 
 }  // namespace cooper::build

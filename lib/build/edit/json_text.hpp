@@ -2,6 +2,7 @@
 // (1.10, 2^64) survive. The text must have passed json::parse() before; here only its structure is looked at.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,6 +24,9 @@ public:
     [[nodiscard]] const std::string* find(std::string_view key) const;
     /// Replaces the member's value in place, or adds the member at the end.
     void set(std::string_view key, std::string json);
+    /// False: there was none.
+    bool remove(std::string_view key);
+    [[nodiscard]] std::vector<std::string> keys() const;
     [[nodiscard]] std::string text() const;
 
 private:
@@ -44,6 +48,9 @@ public:
     [[nodiscard]] const std::string& at(std::size_t index) const { return elements_.at(index).value; }
     void set(std::size_t index, std::string json) { elements_.at(index).value = std::move(json); }
     void add(std::string json);
+    void remove_if(const std::function<bool(const std::string&)>& unwanted);
+    /// Leaves the first `size` elements.
+    void truncate(std::size_t size);
     [[nodiscard]] std::string text() const;
 
 private:
@@ -55,5 +62,9 @@ private:
     std::vector<Element> elements_;
     std::string tail_;
 };
+
+/// The member `key` of `object` as an object or array; absent or null: an empty one.
+ObjectText object_of(const ObjectText& object, std::string_view key);
+ArrayText array_of(const ObjectText& object, std::string_view key);
 
 }  // namespace cooper::build
