@@ -26,8 +26,8 @@ namespace cooper::oci {
 /// or named through it. A store that this user can only read is read, without a lease. Safe from several threads.
 class Store {
 public:
-    /// Makes the directory when it is absent. Throws SystemError, Error{InvalidInput} for a directory that is something
-    /// else.
+    /// Makes the directory when it is absent (mode 0700). Throws SystemError, Error{Conflict} for a directory that is
+    /// something else.
     explicit Store(const std::filesystem::path& directory);
     ~Store();
     Store(const Store&) = delete;
@@ -37,7 +37,8 @@ public:
     static std::optional<std::filesystem::path> default_directory(const Environment& environment);
 
     [[nodiscard]] const std::filesystem::path& path() const noexcept;
-    /// As an OCI layout, as other tools see it. Reading through it is no use that gc knows of; see graph().
+    /// As an OCI layout, as other tools see it: its blobs are not verified, and gc does not know what is read there.
+    /// An image by name is layout().index(), choose_entry() and through(nullptr).
     [[nodiscard]] OciLayout layout() const;
 
     [[nodiscard]] bool has(const Digest& blob) const;
@@ -54,18 +55,15 @@ public:
 
     /// Keeps bytes that are already in memory (manifests, configs). Throws IntegrityError when they are not `digest`.
     void keep(const Digest& digest, std::string_view bytes) const;
-    /// A file of our own making becomes a blob (rename or link, or a copy from another file system). It must be on disk
-    /// under `file` with these bytes: hashed by the caller.
+    /// A file of our own making becomes a blob (a hard link, or a copy where the file systems allow none). It must have
+    /// these bytes, hashed by the caller, and must not be written any more; its own name may go.
     void adopt(const Digest& digest, const std::filesystem::path& file) const;
 
     /// Names `graph` in the store, with its documents; its blobs must be here (or come later through()). A name that
     /// was there moves.
     void name(const Graph& graph, const std::string& name, const Run& run) const;
-    /// What `which` names (see choose_entry; names are full reference texts), used as of now, with its blobs verified
-    /// while they are read. Throws Error{NotFound}.
-    [[nodiscard]] Graph graph(const std::string& which, const Run& run) const;
     /// Takes a name away; what it alone needed goes with the next gc(). False: there was none.
-    bool remove(const std::string& name) const;
+    bool remove(const std::string& name, const Run& run) const;
 
     struct Named {
         std::string name;  ///< the digest where the entry of index.json has no name

@@ -1,0 +1,30 @@
+// Blobs through the store (private).
+#pragma once
+
+#include "cooper/oci/image.hpp"
+
+#include "oci/store/store_directory.hpp"
+
+#include <memory>
+
+namespace cooper::oci {
+
+/// See Store::through.
+class StoreBlobs final : public Blobs {
+public:
+    StoreBlobs(std::shared_ptr<const StoreDirectory> directory, std::shared_ptr<const Blobs> base)
+        : directory_(std::move(directory)), base_(std::move(base)) {}
+
+    [[nodiscard]] std::unique_ptr<Source> open(const Descriptor& blob, std::uint64_t offset,
+                                               const Run& run) const override;
+    [[nodiscard]] bool verifies() const noexcept override { return true; }
+
+private:
+    [[nodiscard]] std::unique_ptr<Source> open_stored(const Descriptor& blob, std::uint64_t offset,
+                                                      const Run& run) const;
+
+    std::shared_ptr<const StoreDirectory> directory_;
+    std::shared_ptr<const Blobs> base_;
+};
+
+}  // namespace cooper::oci
