@@ -6,6 +6,7 @@
 // them.
 #pragma once
 
+#include "cooper/base/ranged.hpp"
 #include "cooper/base/run.hpp"
 #include "cooper/oci/graph.hpp"
 #include "cooper/oci/reference.hpp"
@@ -53,6 +54,7 @@ public:
 
 private:
     struct State;
+    static ArchiveFile index(std::shared_ptr<const FileRanged> file, std::string name, const Run& run);
     explicit ArchiveFile(std::shared_ptr<const State> state) : state_(std::move(state)) {}
     std::shared_ptr<const State> state_;
 };
