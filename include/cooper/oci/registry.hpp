@@ -100,6 +100,9 @@ public:
     /// All tags of the repository, sorted. Bounded: 1,000 pages.
     [[nodiscard]] std::vector<std::string> tags(const Reference& repository, const Run& run);
 
+    /// The tags of the repository that name `manifest` now: by a request for each tag.
+    [[nodiscard]] std::vector<std::string> tags_of(const Reference& repository, const Digest& manifest, const Run& run);
+
     /// What refers to the manifest `subject` (a reference with a digest; a tag is resolved): the referrers API, else
     /// the tag schema sha256-HEX. `artifact_type` empty: all.
     [[nodiscard]] std::vector<Descriptor> referrers(const Reference& subject, const std::string& artifact_type,

@@ -4,34 +4,12 @@
 
 #include "oci/manifest_entries.hpp"
 #include "oci/registry/registry_blob.hpp"
-#include "oci/registry/registry_host.hpp"
-#include "oci/registry/registry_repository.hpp"
-
-#include <map>
-#include <mutex>
+#include "oci/registry/registry_document.hpp"
+#include "oci/registry/registry_state.hpp"
 
 namespace cooper::oci {
 
 namespace {
-
-/// All that can be read, in one field: without the OCI types docker-registry 2.8 answers 404 for an OCI image, without
-/// the Docker ones it converts to schema 1.
-std::string accepted_manifests() {
-    std::string text;
-    for (const std::string_view type :
-         {media_type::kOciIndex, media_type::kDockerIndex, media_type::kOciManifest, media_type::kDockerManifest}) {
-        text += (text.empty() ? "" : ", ") + std::string(type);
-    }
-    return text;
-}
-
-RepositoryRequest manifest_request(const Reference& reference, std::string method) {
-    const std::string name = reference.digest() ? reference.digest()->text() : reference.effective_tag().value_or("");
-    return {std::move(method),
-            "/manifests/" + name,
-            {{"Accept", accepted_manifests()}, {"Accept-Encoding", "identity"}},
-            "manifest " + reference.text()};
-}
 
 Digest hash(std::string_view bytes, DigestAlgorithm algorithm) {
     Hasher hasher(algorithm);
@@ -56,29 +34,38 @@ private:
 
 }  // namespace
 
-struct RegistryClient::State {
-    State(HttpClient& http, const RegistryCredentialSource& credentials, const Environment& environment,
-          RegistryOptions options)
-        : context(http, credentials, environment, std::move(options)) {}
-
-    std::shared_ptr<RegistryRepository> repository(const Reference& reference) {
-        const std::scoped_lock lock(mutex);
-        auto& repository = repositories[reference.repository()];
-        if (!repository) {
-            auto& host = hosts[reference.domain()];
-            if (!host) {
-                host = std::make_shared<RegistryHost>(context, reference);
-            }
-            repository = std::make_shared<RegistryRepository>(context, host, reference);
-        }
-        return repository;
+/// All that can be read, in one field: without the OCI types docker-registry 2.8 answers 404 for an OCI image, without
+/// the Docker ones it converts to schema 1.
+std::string accepted_manifests() {
+    std::string text;
+    for (const std::string_view type :
+         {media_type::kOciIndex, media_type::kDockerIndex, media_type::kOciManifest, media_type::kDockerManifest}) {
+        text += (text.empty() ? "" : ", ") + std::string(type);
     }
+    return text;
+}
 
-    RegistryContext context;
-    std::mutex mutex;
-    std::map<std::string, std::shared_ptr<RegistryHost>> hosts;
-    std::map<std::string, std::shared_ptr<RegistryRepository>> repositories;
-};
+RepositoryRequest manifest_request(const Reference& reference, std::string method) {
+    const std::string name = reference.digest() ? reference.digest()->text() : reference.effective_tag().value_or("");
+    return {std::move(method),
+            "/manifests/" + name,
+            {{"Accept", accepted_manifests()}, {"Accept-Encoding", "identity"}},
+            "manifest " + reference.text()};
+}
+
+std::shared_ptr<RegistryRepository> RegistryClient::State::repository(const Reference& reference,
+                                                                      std::vector<std::string> scopes) {
+    const std::scoped_lock lock(mutex);
+    auto& repository = repositories[{reference.repository(), scopes}];
+    if (!repository) {
+        auto& host = hosts[reference.domain()];
+        if (!host) {
+            host = std::make_shared<RegistryHost>(context, reference);
+        }
+        repository = std::make_shared<RegistryRepository>(context, host, reference, std::move(scopes));
+    }
+    return repository;
+}
 
 RegistryClient::RegistryClient(HttpClient& http, const RegistryCredentialSource& credentials,
                                const Environment& environment, RegistryOptions options)
@@ -86,45 +73,27 @@ RegistryClient::RegistryClient(HttpClient& http, const RegistryCredentialSource&
 RegistryClient::~RegistryClient() = default;
 
 ClassifiedManifest RegistryClient::manifest(const Reference& reference, const Run& run) {
-    const auto repository = state_->repository(reference);
     const RepositoryRequest request = manifest_request(reference, "GET");
-    Retrier retrier = repository->retrier(run);
-    const auto fetch = [&] {
-        while (true) {
-            HttpResponse response = repository->send(request, retrier, run);
-            if (response.status != 200) {
-                repository->refuse(response, request, run);
-            }
-            const std::string type = response.headers.find("Content-Type").value_or("");
-            try {
-                return std::pair(read_all(*response.body, kMaxDocument, request.what), type);
-            } catch (Error& error) {
-                if (!may_try_again(error, retrier)) {
-                    throw;
-                }
-            }
-        }
-    };
-    auto [bytes, content_type] = fetch();
+    RegistryDocument document = fetch_document(*state_->to_pull(reference), request, kMaxDocument, run);
     // The registry's Docker-Content-Digest is a hint: only our own hash counts.
     if (const auto& asked = reference.digest()) {
-        const Digest actual = hash(bytes, asked->algorithm());
+        const Digest actual = hash(document.bytes, asked->algorithm());
         if (actual != *asked) {
             throw IntegrityError(request.what, asked->text(), actual.text());
         }
     }
-    return in_context(request.what, [&, &body = bytes, &type = content_type] {
-        ClassifiedManifest manifest = classify_manifest(std::move(body), type);
+    return in_context(request.what, [&] {
+        ClassifiedManifest manifest = classify_manifest(std::move(document.bytes), document.content_type());
         manifest.raw.digest = reference.digest().value_or(manifest.raw.digest);
         return manifest;
     });
 }
 
 std::optional<Digest> RegistryClient::find_digest(const Reference& reference, const Run& run) {
-    const auto repository = state_->repository(reference);
+    const auto repository = state_->to_pull(reference);
     const RepositoryRequest request = manifest_request(reference, "HEAD");
     Retrier retrier = repository->retrier(run);
-    const HttpResponse response = repository->send(request, retrier, run);
+    const HttpResponse response = repository->send(request, retrier, run).response;
     if (response.status == 200) {
         const auto told = Digest::try_parse(response.headers.find("Docker-Content-Digest").value_or(""));
         if (told) {
@@ -168,8 +137,14 @@ Image RegistryClient::image(const Reference& reference, const std::optional<Plat
     });
 }
 
+Graph RegistryClient::graph(const Reference& reference, const Run& run) {
+    ClassifiedManifest root = manifest(reference, run);
+    const auto child = [&](const Descriptor& entry) { return manifest(reference.with_digest(entry.digest), run); };
+    return in_context(reference.text(), [&] { return read_graph(std::move(root), child, blobs(reference), run); });
+}
+
 std::shared_ptr<const Blobs> RegistryClient::blobs(const Reference& repository) {
-    return std::make_shared<RegistryBlobs>(state_, state_->repository(repository));
+    return std::make_shared<RegistryBlobs>(state_, state_->to_pull(repository));
 }
 
 }  // namespace cooper::oci

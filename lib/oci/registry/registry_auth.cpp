@@ -5,7 +5,6 @@
 
 #include "base/json.hpp"
 #include "oci/printable.hpp"
-#include "oci/registry/private_address.hpp"
 #include "oci/registry/registry_error.hpp"
 
 #include <nlohmann/json.hpp>
@@ -47,6 +46,19 @@ std::string joined(const std::vector<std::string>& words) {
     return text;
 }
 
+/// "repository:a:pull,push" covers "repository:a:pull": services that read one scope only get all of it.
+bool covers(std::string_view scope, std::string_view wanted) {
+    const std::size_t actions = scope.rfind(':') + 1;
+    if (scope.substr(0, actions) != wanted.substr(0, wanted.rfind(':') + 1)) {
+        return false;
+    }
+    const std::vector<std::string_view> granted = split(scope.substr(actions), ',');
+    const std::vector<std::string_view> asked = split(wanted.substr(actions), ',');
+    return std::all_of(asked.begin(), asked.end(), [&](std::string_view action) {
+        return std::find(granted.begin(), granted.end(), action) != granted.end();
+    });
+}
+
 }  // namespace
 
 TokenReply parse_token_reply(std::string_view body, const std::string& service) {
@@ -81,8 +93,13 @@ Url checked_realm(const std::string& realm, const Url& registry) {
     return url;
 }
 
-RegistryAuthenticator::RegistryAuthenticator(RegistryContext& context, Reference repository)
-    : context_(context), repository_(std::move(repository)), scopes_{"repository:" + repository_.path() + ":pull"} {}
+std::string repository_scope(const Reference& repository, std::string_view actions) {
+    return "repository:" + repository.path() + ":" + std::string(actions);
+}
+
+RegistryAuthenticator::RegistryAuthenticator(RegistryContext& context, Reference repository,
+                                             std::vector<std::string> scopes)
+    : context_(context), repository_(std::move(repository)), scopes_(std::move(scopes)) {}
 
 RegistryAuthenticator::Ticket RegistryAuthenticator::ticket(const Run& run) {
     const std::scoped_lock lock(mutex_);
@@ -149,10 +166,11 @@ const std::optional<RegistryCredentials>& RegistryAuthenticator::credentials(con
     return credentials_;
 }
 
-bool RegistryAuthenticator::widen_scope(const std::string& scope) {
+bool RegistryAuthenticator::widen_scope(const std::string& wanted) {
     bool wider = false;
-    for (const std::string_view one : split(scope, ' ')) {
-        const bool known = one.empty() || std::find(scopes_.begin(), scopes_.end(), one) != scopes_.end();
+    for (const std::string_view one : split(wanted, ' ')) {
+        const bool known = one.empty() || std::any_of(scopes_.begin(), scopes_.end(),
+                                                      [&](const std::string& scope) { return covers(scope, one); });
         if (!known && scopes_.size() < kMaxScopes) {
             scopes_.emplace_back(one);
             wider = true;
@@ -229,7 +247,7 @@ HttpResponse RegistryAuthenticator::send_to_realm(HttpRequest request, const Run
     }
     request.headers.set("Accept", "application/json");
     for (int redirects = 0;; ++redirects) {
-        HttpResponse response = send_where_allowed(request, run);
+        HttpResponse response = context_.send_where_chosen(request, registry_, run);
         const auto location = response.headers.find("Location");
         if (request.method != "GET" || !is_redirect(response.status) || !location || redirects == kMaxTokenRedirects) {
             return response;
@@ -241,22 +259,6 @@ HttpResponse RegistryAuthenticator::send_to_realm(HttpRequest request, const Run
         }
         request.url = next;
     }
-}
-
-/// The registry chose the realm: it must not make us knock at doors inside our own network, unless it is inside itself.
-/// Whether it is takes a look-up of its name, so that is asked only when it matters.
-HttpResponse RegistryAuthenticator::send_where_allowed(HttpRequest request, const Run& run) {
-    request.public_address_only = request.url.host != registry_.host;
-    try {
-        return context_.send(request, run);
-    } catch (const Error& error) {
-        const bool may_be_address = error.code() == ErrorCode::AccessDenied && request.public_address_only;
-        if (!may_be_address || !is_private_host(registry_.host)) {
-            throw;
-        }
-    }
-    request.public_address_only = false;
-    return context_.send(std::move(request), run);
 }
 
 TokenReply RegistryAuthenticator::read_reply(HttpResponse& response, const Run& run) {

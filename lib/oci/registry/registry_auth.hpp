@@ -12,6 +12,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace cooper::oci {
@@ -29,10 +30,13 @@ TokenReply parse_token_reply(std::string_view body, const std::string& service);
 /// the registry itself is asked by http. Throws Error{AccessDenied}.
 Url checked_realm(const std::string& realm, const Url& registry);
 
+/// "repository:NAME:ACTIONS", as token services read it.
+std::string repository_scope(const Reference& repository, std::string_view actions);
+
 /// One repository's authorization. Several threads may ask; one of them fetches, the others wait for it.
 class RegistryAuthenticator {
 public:
-    RegistryAuthenticator(RegistryContext& context, Reference repository);
+    RegistryAuthenticator(RegistryContext& context, Reference repository, std::vector<std::string> scopes);
 
     /// The Authorization value to send now (empty: none) and which one it is.
     struct Ticket {
@@ -61,7 +65,6 @@ private:
     TokenReply ask_by_get(const Run& run);
     TokenReply ask_by_post(const Run& run);
     HttpResponse send_to_realm(HttpRequest request, const Run& run);
-    HttpResponse send_where_allowed(HttpRequest request, const Run& run);
     TokenReply read_reply(HttpResponse& response, const Run& run);
     void set_authorization(Secret value);
 

@@ -63,7 +63,7 @@ void RegistryBlobSource::connect() {
     if (position_ > 0) {
         request_.headers.set("Range", "bytes=" + std::to_string(position_) + "-");
     }
-    HttpResponse response = repository_->send(request_, retrier_, run_);
+    HttpResponse response = repository_->send(request_, retrier_, run_).response;
     switch (response.status) {
         case 200:
             return take_whole(std::move(response));

@@ -2,6 +2,8 @@
 
 #include "cooper/base/error.hpp"
 
+#include "oci/registry/private_address.hpp"
+
 #include <algorithm>
 #include <filesystem>
 #include <system_error>
@@ -93,6 +95,21 @@ HttpResponse RegistryContext::send(HttpRequest request, const Run& run) {
         request.tls = certificates.of(request.url.authority(), run);
     }
     return http.send(request, run);
+}
+
+// Whether the registry is inside takes a look-up of its name, so that is asked only when it matters.
+HttpResponse RegistryContext::send_where_chosen(HttpRequest request, const Url& registry, const Run& run) {
+    request.public_address_only = request.url.host != registry.host;
+    try {
+        return send(request, run);
+    } catch (const Error& error) {
+        const bool may_be_address = error.code() == ErrorCode::AccessDenied && request.public_address_only;
+        if (!may_be_address || !is_private_host(registry.host)) {
+            throw;
+        }
+    }
+    request.public_address_only = false;
+    return send(std::move(request), run);
 }
 
 RegistryHost::RegistryHost(RegistryContext& context, const Reference& reference)

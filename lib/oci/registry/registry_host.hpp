@@ -45,6 +45,9 @@ struct RegistryContext {
 
     /// Sends `request` with the certificates of the server that it goes to.
     HttpResponse send(HttpRequest request, const Run& run);
+    /// The same for an address that the registry at `registry` chose: it must not make us knock at doors inside our own
+    /// network, unless it is inside itself.
+    HttpResponse send_where_chosen(HttpRequest request, const Url& registry, const Run& run);
 
     HttpClient& http;
     const RegistryCredentialSource& credentials;

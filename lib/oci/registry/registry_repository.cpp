@@ -19,7 +19,11 @@ bool is_redirect(int status) {
     return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
 }
 
-/// Reads a short body to its end, so that the connection can be used again.
+/// Bodies from here on ask first (RFC 9110 section 10.1.1): a refusal is then not worth a layer.
+constexpr std::uint64_t kWorthAsking = 1024 * 1024;
+
+}  // namespace
+
 void drain(HttpResponse& response) {
     try {
         read_error_body(response);
@@ -27,8 +31,6 @@ void drain(HttpResponse& response) {
         response.body.reset();  // broken: closed with the response, nothing depended on it
     }
 }
-
-}  // namespace
 
 bool may_try_again(const Error& error, Retrier& retrier) {
     if (error.code() != ErrorCode::Unavailable) {
@@ -41,15 +43,18 @@ bool may_try_again(const Error& error, Retrier& retrier) {
 }
 
 RegistryRepository::RegistryRepository(RegistryContext& context, std::shared_ptr<RegistryHost> host,
-                                       const Reference& repository)
-    : context_(context), host_(std::move(host)), reference_(repository), authenticator_(context, repository) {}
+                                       const Reference& repository, std::vector<std::string> scopes)
+    : context_(context),
+      host_(std::move(host)),
+      reference_(repository),
+      authenticator_(context, repository, std::move(scopes)) {}
 
-HttpResponse RegistryRepository::send(const RepositoryRequest& request, Retrier& retrier, const Run& run) {
+RepositoryAnswer RegistryRepository::send(const RepositoryRequest& request, Retrier& retrier, const Run& run) {
     while (true) {
         try {
-            HttpResponse response = try_once(request, run);
+            RepositoryAnswer answer = send_once(request, run);
             retrier.succeeded();
-            return response;
+            return answer;
         } catch (Error& error) {
             const bool never_there = !host_->has_answered() && retrier.tries() >= kFirstContactTries;
             if (never_there || !may_try_again(error, retrier)) {
@@ -62,82 +67,114 @@ HttpResponse RegistryRepository::send(const RepositoryRequest& request, Retrier&
     }
 }
 
-HttpResponse RegistryRepository::try_once(const RepositoryRequest& request, const Run& run) {
+RepositoryAnswer RegistryRepository::send_once(const RepositoryRequest& request, const Run& run) {
     int refusals = 0;
     int storage_refusals = 0;
     while (true) {
         run.check();
         const RegistryAuthenticator::Ticket ticket = authenticator_.ticket(run);
-        Hop hop = follow(request, ticket.authorization, run);
-        const int status = hop.response.status;
-        if (!hop.at_registry && (status == 400 || status == 401 || status == 403)) {
+        RepositoryAnswer answer = follow(request, ticket.authorization, run);
+        const int status = answer.response.status;
+        if (!answer.at_registry && (status == 400 || status == 401 || status == 403)) {
+            if (request.url) {
+                return answer;
+            }
             if (++storage_refusals < kMaxStorageRefusals) {
-                drain(hop.response);
+                drain(answer.response);
                 continue;
             }
-            throw_refusal(hop.response, request.what, "storage server " + hop.url.authority(), "anonymously", run);
+            throw_refusal(answer.response, request.what, "storage server " + answer.url.authority(), "anonymously",
+                          run);
         }
         if (status == 401) {
             const bool again = ++refusals < kMaxRefusals &&
                                authenticator_.refused(ticket, refusals > 1,
-                                                      hop.response.headers.all("WWW-Authenticate"), hop.url, run);
+                                                      answer.response.headers.all("WWW-Authenticate"), answer.url, run);
             if (again) {
-                drain(hop.response);
+                drain(answer.response);
                 continue;
             }
         }
         if (status == 401 || status == 403 || status == 408 || status == 429 || status >= 500) {
-            throw_refusal(hop.response, request.what, hop.at_registry ? host_->name() : hop.url.authority(),
+            throw_refusal(answer.response, request.what, answer.at_registry ? host_->name() : answer.url.authority(),
                           authenticator_.identity(), run);
         }
-        return std::move(hop.response);
+        return answer;
     }
 }
 
-RegistryRepository::Hop RegistryRepository::follow(const RepositoryRequest& request, const Secret& authorization,
-                                                   const Run& run) {
+RepositoryAnswer RegistryRepository::follow(const RepositoryRequest& request, const Secret& authorization,
+                                            const Run& run) {
     HttpRequest message;
     message.method = request.method;
     message.headers = request.headers;
-    HttpRequest first = message;
-    if (!authorization.empty()) {
-        first.headers.set("Authorization", authorization.reveal());
-    }
-    const std::string path = "/v2/" + reference_.path() + request.path;
-    Hop hop{host_->send(std::move(first), path, run), host_->url(path), true};
-    const Url registry = hop.url;
-    for (int redirects = 1; is_redirect(hop.response.status); ++redirects) {
-        const auto location = hop.response.headers.find("Location");
+    message.body = request.body;
+    message.expect_continue = request.body != nullptr && request.body->size() >= kWorthAsking;
+    RepositoryAnswer answer = send_first(request, message, authorization, run);
+    for (int redirects = 1; is_redirect(answer.response.status); ++redirects) {
+        const auto location = answer.response.headers.find("Location");
         if (!location) {
             throw Error(ErrorCode::Unsupported,
-                        request.what + ": " + hop.url.authority() + " redirects without saying where");
+                        request.what + ": " + answer.url.authority() + " redirects without saying where");
         }
         if (redirects > kMaxRedirects) {
             throw Error(ErrorCode::Unsupported, request.what + ": " + host_->name() + " redirects more than " +
                                                     std::to_string(kMaxRedirects) + " times");
         }
-        const Url next = hop.url.resolve(*location);
-        if (hop.url.scheme == "https" && next.scheme != "https") {
-            throw Error(ErrorCode::Unsupported, request.what + ": " + hop.url.authority() +
+        const Url next = answer.url.resolve(*location);
+        if (answer.url.scheme == "https" && next.scheme != "https") {
+            throw Error(ErrorCode::Unsupported, request.what + ": " + answer.url.authority() +
                                                     " redirects from https to " + next.redacted() +
                                                     ", which is refused");
         }
-        drain(hop.response);
+        drain(answer.response);
         // Credentials belong to the registry's origin alone: a storage host never sees them.
-        const bool at_registry = next.same_origin(registry);
-        hop = send_to(next, message, at_registry ? authorization : Secret(), run);
-        hop.at_registry = at_registry;
+        const bool at_registry = is_at_registry(next);
+        answer = {send_to(next, message, at_registry ? authorization : Secret(), run), next, at_registry};
     }
-    return hop;
+    return answer;
 }
 
-RegistryRepository::Hop RegistryRepository::send_to(const Url& url, HttpRequest message, const Secret& authorization,
-                                                    const Run& run) {
+RepositoryAnswer RegistryRepository::send_first(const RepositoryRequest& request, const HttpRequest& message,
+                                                const Secret& authorization, const Run& run) {
+    if (!request.url) {
+        HttpRequest first = message;
+        if (!authorization.empty()) {
+            first.headers.set("Authorization", authorization.reveal());
+        }
+        const std::string path = "/v2/" + reference_.path() + request.path;
+        HttpResponse response = host_->send(std::move(first), path, run);
+        return {std::move(response), host_->url(path), true};
+    }
+    if (is_at_registry(*request.url)) {
+        return {send_to(*request.url, message, authorization, run), *request.url, true};
+    }
+    HttpRequest elsewhere = message;
+    elsewhere.url = *request.url;
+    return {context_.send_where_chosen(std::move(elsewhere), host_->url("/"), run), *request.url, false};
+}
+
+HttpResponse RegistryRepository::send_to(const Url& url, HttpRequest message, const Secret& authorization,
+                                         const Run& run) {
     message.url = url;
     if (!authorization.empty()) {
         message.headers.set("Authorization", authorization.reveal());
     }
-    return {context_.send(std::move(message), run), url, true};
+    return context_.send(std::move(message), run);
+}
+
+Url RegistryRepository::locate(const RepositoryAnswer& answer, std::string_view reference) const {
+    Url url = answer.url.resolve(reference);
+    const Url registry = host_->url("/");
+    if (url.host == registry.host && (!url.port || url.path.starts_with("/v2/"))) {
+        url.scheme = registry.scheme;
+        url.port = registry.port;
+    }
+    if (answer.url.scheme == "https" && url.scheme != "https") {
+        throw Error(ErrorCode::Unsupported,
+                    answer.url.authority() + " sends us from https to " + url.redacted() + ", which is refused");
+    }
+    return url;
 }
 
 void RegistryRepository::refuse(HttpResponse& response, const RepositoryRequest& request, const Run& run) {
