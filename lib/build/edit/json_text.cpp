@@ -181,12 +181,12 @@ bool ObjectText::remove(std::string_view key) {
     return true;
 }
 
-std::vector<std::string> ObjectText::keys() const {
-    std::vector<std::string> keys;
+std::vector<std::pair<std::string, std::string>> ObjectText::members() const {
+    std::vector<std::pair<std::string, std::string>> members;
     for (const auto& member : members_) {
-        keys.push_back(member.key);
+        members.emplace_back(member.key, member.value);
     }
-    return keys;
+    return members;
 }
 
 std::string ObjectText::text() const {

@@ -5,6 +5,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace cooper::build {
@@ -26,7 +27,8 @@ public:
     void set(std::string_view key, std::string json);
     /// False: there was none.
     bool remove(std::string_view key);
-    [[nodiscard]] std::vector<std::string> keys() const;
+    /// Keys and values, in order.
+    [[nodiscard]] std::vector<std::pair<std::string, std::string>> members() const;
     [[nodiscard]] std::string text() const;
 
 private:
