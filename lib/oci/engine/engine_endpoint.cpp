@@ -69,7 +69,7 @@ EngineEndpoint tcp_endpoint(std::string_view authority, bool https, std::shared_
     if (!url.port) {
         url.port = tls ? kTlsPort : kPlainPort;
     }
-    while (url.path.ends_with('/')) {
+    while (url.path.size() > 1 && url.path.ends_with('/')) {
         url.path.pop_back();
     }
     return {EngineEndpoint::Kind::Tcp, "", std::move(url), std::move(tls), origin};

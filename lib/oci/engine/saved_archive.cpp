@@ -26,9 +26,12 @@ public:
         const Bytes chunk = Bytes(into).first(count);
         to_.write(chunk);
         usable_ = true;
+        position_ += count;
         keep_tail(as_text(chunk));
         return count;
     }
+
+    [[nodiscard]] std::uint64_t position() const noexcept { return position_; }
 
     /// False: one of the streams threw.
     [[nodiscard]] bool usable() const noexcept { return usable_; }
@@ -49,6 +52,7 @@ private:
     Sink& to_;
     const Run& run_;
     bool usable_ = true;
+    std::uint64_t position_ = 0;
     std::string tail_;
 };
 
@@ -67,33 +71,29 @@ std::string last_words(std::string_view tail) {
     }
 }
 
-/// True: a tar from its first block to its end.
-bool is_whole_tar(PassingSource& from, std::string& problem) {
+/// What is wrong with the tar; empty: it is there from its first block to its end.
+std::string problem_of(PassingSource& from) {
+    std::uint64_t end_of_members = 0;
     try {
         TarReader tar(from);
-        while (tar.next()) {
+        while (const auto entry = tar.next()) {
+            end_of_members = from.position() + entry->size + tar_padding(entry->size);
         }
     } catch (const Error& error) {
         if (!from.usable()) {
             throw;
         }
-        problem = error.what();
-        return false;
+        return error.what();
     }
-    const std::string_view tail = from.tail();
-    if (tail.size() < kTarEnd || tail.find_first_not_of('\0', tail.size() - kTarEnd) != std::string_view::npos) {
-        problem = "its end is missing";
-        return false;
-    }
-    return true;
+    return from.position() < end_of_members + kTarEnd || from.position() % kTarBlock != 0 ? "its end is missing" : "";
 }
 
 }  // namespace
 
 void copy_saved_archive(Source& body, Sink& archive, const std::string& engine, const Run& run) {
     PassingSource from(body, archive, run);
-    std::string problem;
-    if (is_whole_tar(from, problem)) {
+    const std::string problem = problem_of(from);
+    if (problem.empty()) {
         return;
     }
     std::vector<std::byte> rest(kStreamStep);
@@ -101,7 +101,7 @@ void copy_saved_archive(Source& body, Sink& archive, const std::string& engine, 
     }
     const std::string words = last_words(from.tail());
     throw Error(ErrorCode::Unavailable, engine + " did not save all of the image: " +
-                                            (words.empty() ? "the archive is cut, " + problem : words));
+                                            (words.empty() ? "what it sent is no whole archive: " + problem : words));
 }
 
 }  // namespace cooper::oci
