@@ -112,7 +112,7 @@ public:
         line.toggle("--keep-modes", "permission bits as they are; default: 0644 and 0755", preserve_modes_);
         line.toggle("--keep-owners", "user and group IDs as they are; default: 0:0", preserve_owners_);
         declare_platform(line, platform_);
-        connection_.declare_registry(line);
+        connection_.declare_places(line);
         connection_.declare_network(line);
         output.declare(line);
     }
@@ -180,7 +180,7 @@ private:
             throw UsageError("append: the base has no use for =NAME:TAG", "--tag NAME:TAG");
         }
         oci::Image base = open_image(session, argument, platform_).image;
-        if (argument.reference) {
+        if (argument.in_registry()) {
             base.blobs = oci::kept_blobs(base.blobs, spool);
         }
         return base;

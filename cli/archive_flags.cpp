@@ -31,12 +31,20 @@ void declare_platform(CommandLine& line, std::optional<oci::Platform>& platform)
                 oci::Platform::parse);
 }
 
-void ArchiveFlags::declare(CommandLine& line) {
-    declare_platform(line, platform);
-    line.parsed("--layers", "FORM", "keep (default: as pulled, zstd becomes gzip) or uncompressed", layers,
+void declare_layers(CommandLine& line, oci::LayerForm& layers) {
+    line.parsed("--layers", "FORM", "keep (default: as they are, zstd becomes gzip) or uncompressed", layers,
                 parse_layers);
+}
+
+void declare_format(CommandLine& line, oci::ArchiveFormat& format) {
     line.parsed("--format", "FORMAT", "hybrid (default: docker-archive and OCI layout in one) or docker", format,
                 parse_format);
+}
+
+void ArchiveFlags::declare(CommandLine& line) {
+    declare_platform(line, platform);
+    declare_layers(line, layers);
+    declare_format(line, format);
     line.toggle("--deep", "inflate the layers too and check their diff IDs", deep);
     line.parsed("--jobs", "N", "layers fetched at once; default: 4", jobs,
                 [](std::string_view text) { return parse_count(text, 1, 64); });

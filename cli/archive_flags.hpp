@@ -22,5 +22,7 @@ struct ArchiveFlags {
 };
 
 void declare_platform(CommandLine& line, std::optional<oci::Platform>& platform);
+void declare_layers(CommandLine& line, oci::LayerForm& layers);
+void declare_format(CommandLine& line, oci::ArchiveFormat& format);
 
 }  // namespace cooper::cli

@@ -29,10 +29,17 @@ protected:
 
 std::unique_ptr<Command> make_append_command();
 std::unique_ptr<Command> make_changelog_command();
+std::unique_ptr<Command> make_copy_command();
+std::unique_ptr<Command> make_delete_command();
 std::unique_ptr<Command> make_inspect_command();
+std::unique_ptr<Command> make_list_tags_command();
+std::unique_ptr<Command> make_referrers_command();
+std::unique_ptr<Command> make_load_command();
 std::unique_ptr<Command> make_presign_command();
 std::unique_ptr<Command> make_publish_command();
 std::unique_ptr<Command> make_pull_command();
+std::unique_ptr<Command> make_push_command();
+std::unique_ptr<Command> make_save_command();
 std::unique_ptr<Command> make_abort_orphans_command();
 std::unique_ptr<Command> make_tags_command();
 std::unique_ptr<Command> make_version_command();

@@ -61,6 +61,14 @@ void ConnectionFlags::declare_registry(CommandLine& line) {
                cert_dir);
 }
 
+void ConnectionFlags::declare_places(CommandLine& line) {
+    declare_registry(line);
+    line.heading("Engine and store");
+    line.value("--host", "URL",
+               "docker-daemon: unix:///PATH or tcp://HOST:PORT; default: DOCKER_HOST, docker's context", host);
+    store.declare(line);
+}
+
 void ConnectionFlags::declare_s3(CommandLine& line) {
     line.heading("S3 (credentials as the AWS CLI finds them)");
     line.value("--endpoint-url", "URL", "another store than AWS; default: AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL",

@@ -1,5 +1,5 @@
-// Flags of all verbs that talk to registries or to S3. Everything that they do not say comes from the environment and
-// the files of docker, containers and AWS.
+// Flags of all verbs that talk to registries, engines, the local store or S3. Everything that they do not say comes
+// from the environment and the files of docker, containers and AWS.
 #pragma once
 
 #include "cooper/base/environment.hpp"
@@ -8,6 +8,7 @@
 #include "cooper/s3/bucket.hpp"
 
 #include "command_line.hpp"
+#include "store_flags.hpp"
 
 #include <string>
 
@@ -27,12 +28,17 @@ struct ConnectionFlags {
     std::string role_arn;
     s3::AddressingStyle addressing = s3::AddressingStyle::Auto;
     bool addressing_given = false;
-    // both
+    // the local store and the engine
+    StoreFlags store;
+    std::string host;
+    // all
     bool insecure = false;
     std::string ca_file;
     RetryPolicy retry;
 
     void declare_registry(CommandLine& line);
+    /// What verbs need that take any place: registry, store, engine.
+    void declare_places(CommandLine& line);
     void declare_s3(CommandLine& line);
     void declare_network(CommandLine& line);
 

@@ -1,54 +1,9 @@
 #include "image_argument.hpp"
 
-#include "cooper/oci/archive_reader.hpp"
-
+#include <algorithm>
 #include <filesystem>
 
 namespace cooper::cli {
-
-namespace {
-
-constexpr std::string_view kRegistry = "docker://";
-constexpr std::string_view kArchive = "docker-archive:";
-
-std::optional<oci::Reference> try_reference(std::string_view text) {
-    try {
-        return oci::Reference::parse(text);
-    } catch (const Error&) {
-        return std::nullopt;
-    }
-}
-
-struct ArchiveLocation {
-    std::filesystem::path path;
-    std::optional<oci::Reference> name;
-};
-
-/// PATH[:NAME:TAG]. Our own tarballs have colons in their names, so what exists decides where the path ends.
-std::optional<ArchiveLocation> find_archive(std::string_view text) {
-    std::error_code ignored;
-    for (std::size_t end = text.size(); end != std::string_view::npos && end > 0; end = text.rfind(':', end - 1)) {
-        const std::filesystem::path path(text.substr(0, end));
-        if (!std::filesystem::exists(path, ignored)) {
-            continue;
-        }
-        if (end == text.size()) {
-            return ArchiveLocation{path, std::nullopt};
-        }
-        if (auto name = try_reference(text.substr(end + 1))) {
-            return ArchiveLocation{path, std::move(name)};
-        }
-    }
-    return std::nullopt;
-}
-
-oci::ArchivedImage open_archive(std::string_view text, const Run& run) {
-    const auto found = find_archive(text);
-    return found ? oci::read_docker_archive(found->path, found->name, run)
-                 : oci::read_docker_archive(text, std::nullopt, run);  // says what is wrong with it
-}
-
-}  // namespace
 
 oci::Reference parse_name(std::string_view text, std::string_view subject) {
     auto name = as_usage(subject, [&] { return oci::Reference::parse(text); });
@@ -58,83 +13,97 @@ oci::Reference parse_name(std::string_view text, std::string_view subject) {
     return name;
 }
 
-ImageArgument ImageArgument::parse(std::string_view text) {
-    ImageArgument argument;
-    std::string_view source = text;
-    const bool archive = text.starts_with(kArchive);
-    for (std::size_t equals = source.rfind('='); equals != std::string_view::npos; equals = source.rfind('=')) {
-        if (archive && find_archive(source.substr(kArchive.size()))) {
-            break;  // a "=" of the file's own name
-        }
-        argument.names.insert(argument.names.begin(), parse_name(source.substr(equals + 1), text));
-        source = source.substr(0, equals);
-    }
-    argument.source = source;
-    for (const std::string_view other : {"oci:", "oci-archive:", "docker-daemon:", "dir:"}) {
-        if (source.starts_with(other)) {
-            throw UsageError(std::string(text) + ": images cannot be read from " + std::string(other) + " yet",
-                             "a registry (docker://NAME:TAG) or docker-archive:FILE");
-        }
-    }
-    if (!archive) {
-        argument.reference = as_usage(text, [&] {
-            return oci::Reference::parse(source.starts_with(kRegistry) ? source.substr(kRegistry.size()) : source);
-        });
-    }
-    return argument;
-}
-
 namespace {
 
-OpenedImage open_in_registry(Session& session, const ImageArgument& argument,
-                             const std::optional<oci::Platform>& platform) {
-    OpenedImage opened{session.registry().image(*argument.reference, platform, session.run()), argument.names,
-                       argument.source};
-    const auto tag = argument.reference->effective_tag();
-    if (opened.names.empty() && tag) {
-        opened.names.push_back(argument.reference->with_tag(*tag));
+using Kind = oci::PlaceName::Kind;
+using Use = oci::PlaceName::Use;
+
+/// A "=" may belong to the path of an archive or a layout.
+bool is_existing_path(std::string_view text) {
+    std::error_code ignored;
+    try {
+        const auto place = oci::PlaceName::parse(text, Use::Read);
+        return !place.path.empty() && std::filesystem::exists(place.path, ignored);
+    } catch (const Error&) {
+        return false;
     }
-    return opened;
 }
 
-OpenedImage open_in_archive(Session& session, const ImageArgument& argument,
-                            const std::optional<oci::Platform>& platform) {
-    auto archived = open_archive(std::string_view(argument.source).substr(kArchive.size()), session.run());
-    const oci::Platform& found = archived.image.config.platform;
-    if (platform && found != platform->normalised()) {
-        throw Error(ErrorCode::NotFound,
-                    argument.source + " is for " + found.text() + ", not " + platform->normalised().text());
-    }
-    OpenedImage opened{std::move(archived.image), argument.names, argument.source};
-    if (opened.names.empty()) {
-        for (const std::string& tag : archived.repo_tags) {
-            opened.names.push_back(oci::Reference::parse(tag));
-        }
-    }
-    return opened;
+bool looks_like_archive(std::string_view text) {
+    return text.starts_with("./") || text.starts_with("../") || text.starts_with('/') || text.ends_with(".tar") ||
+           text.ends_with(".tar.gz") || text.ends_with(".tgz") || text.ends_with(".tar.zst");
 }
 
 }  // namespace
 
-OpenedImage open_image(Session& session, const ImageArgument& argument, const std::optional<oci::Platform>& platform) {
-    return argument.reference ? open_in_registry(session, argument, platform)
-                              : open_in_archive(session, argument, platform);
+ImageArgument ImageArgument::parse(std::string_view text) {
+    ImageArgument argument;
+    std::string_view source = text;
+    for (std::size_t equals = source.rfind('='); equals != std::string_view::npos; equals = source.rfind('=')) {
+        if (is_existing_path(source)) {
+            break;
+        }
+        argument.names.push_back(parse_name(source.substr(equals + 1), text));
+        source = source.substr(0, equals);
+    }
+    std::reverse(argument.names.begin(), argument.names.end());
+    argument.source = source;
+    argument.place = as_usage("", [&] { return oci::PlaceName::parse(source, Use::Read); });
+    return argument;
 }
 
-void check_one_login(const ConnectionFlags& flags, const std::vector<ImageArgument>& images) {
+OpenedImage open_image(Session& session, const ImageArgument& argument, const std::optional<oci::Platform>& platform,
+                       Session::Store store) {
+    const Run& run = session.run();
+    auto opened = oci::open_place(argument.place, platform, false, session.places(store), run);
+    // An archive holds what it holds; of a registry one expects an image for this machine.
+    oci::Image image = argument.in_registry() ? oci::image_of(opened.graph, platform, opened.text, run)
+                                              : oci::images_of(opened.graph, run).at(0);
+    return {std::move(image), argument.names.empty() ? std::move(opened.names) : argument.names, argument.source,
+            std::move(opened.repositories)};
+}
+
+oci::PlaceName parse_source(std::string_view text) {
+    std::error_code ignored;
+    const std::filesystem::path path(text);
+    std::string whole(text);
+    if (text == "-" || std::filesystem::is_regular_file(path, ignored)) {
+        whole.insert(0, "docker-archive:");
+    } else if (std::filesystem::exists(path / "oci-layout", ignored)) {
+        whole.insert(0, "oci:");
+    } else if (looks_like_archive(text)) {
+        throw UsageError(whole + ": there is no such file");
+    }
+    return as_usage("", [&] { return oci::PlaceName::parse(whole, Use::Read); });
+}
+
+oci::PlaceName parse_destination(std::string_view text) {
+    return as_usage("", [&] { return oci::PlaceName::parse(text, Use::Write); });
+}
+
+void check_one_login(const ConnectionFlags& flags, const std::vector<oci::PlaceName>& places) {
     if (flags.creds.empty() && !flags.creds_stdin) {
         return;
     }
     std::optional<std::string> host;
-    for (const ImageArgument& image : images) {
-        if (image.reference && image.reference->domain() != host.value_or(image.reference->domain())) {
-            throw UsageError("one login would go to two registries, " + *host + " and " + image.reference->domain(),
+    for (const oci::PlaceName& place : places) {
+        if (place.kind != Kind::Registry) {
+            continue;
+        }
+        if (host && place.reference->domain() != *host) {
+            throw UsageError("one login would go to two registries, " + *host + " and " + place.reference->domain(),
                              "cooper finds a login per registry in --authfile FILE or docker's config.json");
         }
-        if (image.reference) {
-            host = image.reference->domain();
-        }
+        host = place.reference->domain();
     }
+}
+
+void check_one_login(const ConnectionFlags& flags, const std::vector<ImageArgument>& images) {
+    std::vector<oci::PlaceName> places;
+    for (const ImageArgument& image : images) {
+        places.push_back(image.place);
+    }
+    check_one_login(flags, places);
 }
 
 std::vector<std::string> repo_tags(const std::vector<oci::Reference>& names) {

@@ -19,7 +19,7 @@ public:
             .usage = "IMAGE [--raw|--config|--json] [FLAGS]",
             .about =
                 "Shows digest, platform, image ID and layers of an image without fetching the layers; --deep fetches\n"
-                "and checks them. IMAGE is a reference as docker writes it or docker-archive:FILE[:NAME:TAG].",
+                "and checks them. IMAGE is a reference as docker writes it, or any place that cooper copy takes.",
             .examples = {{"a summary", "cooper inspect debian:12"},
                          {"the exact bytes of the manifest or index", "cooper inspect --raw debian:12 | sha256sum"},
                          {"the environment of the ARM image",
@@ -32,7 +32,7 @@ public:
         line.toggle("--config", "the image config, byte for byte", config_);
         line.toggle("--deep", "fetch all layers and check digests and diff IDs", deep_);
         declare_platform(line, platform_);
-        connection_.declare_registry(line);
+        connection_.declare_places(line);
         connection_.declare_network(line);
         output.declare(line);
     }
@@ -47,9 +47,9 @@ public:
             throw UsageError("inspect: =NAME:TAG has no meaning here");
         }
         Session session(output, connection_);
-        if (raw_ && argument.reference && !deep_ && !platform_) {
+        if (raw_ && argument.in_registry() && !deep_ && !platform_) {
             // As it is, an index included: no platform is chosen.
-            const auto manifest = session.registry().manifest(*argument.reference, session.run());
+            const auto manifest = session.registry().manifest(*argument.place.reference, session.run());
             session.finish_progress();
             print(manifest.raw.bytes);
             return;

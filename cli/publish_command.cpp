@@ -26,7 +26,8 @@ public:
                 "Streams each image to PLACE/BRANCH/SHORT_SHA/NAME:TAG.tar, adds an entry to BRANCH/CHANGELOG.md and\n"
                 "prints a presigned link per tarball. Nothing is visible before every digest agreed; the same again\n"
                 "changes nothing; other bytes for the same commit are refused (exit code 10).\n"
-                "IMAGE: a reference as docker writes it, or docker-archive:FILE[:NAME:TAG]. =NAME:TAG: its name there.",
+                "IMAGE: a reference as docker writes it, or any place that cooper copy takes. =NAME:TAG: its name "
+                "there.",
             .examples = {{"two images to customers, links for 12 hours",
                           "cooper publish ghcr.io/acme/app:main-abc1234 ghcr.io/acme/api:main-abc1234=api:latest \\\n"
                           "      --to s3://bucket --branch main --commit abc1234def --subject \"Fix login\""},
@@ -49,7 +50,7 @@ public:
         line.value("--directory", "DIR", "where git and the notes are looked for; default: here", directory_);
         line.heading("Archive");
         archive_.declare(line);
-        connection_.declare_registry(line);
+        connection_.declare_places(line);
         connection_.declare_s3(line);
         connection_.declare_network(line);
         output.declare(line);

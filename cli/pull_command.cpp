@@ -1,4 +1,3 @@
-#include "cooper/base/files.hpp"
 #include "cooper/oci/archive_writer.hpp"
 
 #include "archive_flags.hpp"
@@ -16,28 +15,28 @@ namespace {
 class PullCommand final : public Command {
 public:
     [[nodiscard]] VerbText text() const override {
-        return {
-            .name = "pull",
-            .summary = "write an image to a docker-archive file",
-            .usage = "IMAGE[=NAME:TAG]... OUT.tar [FLAGS]",
-            .about =
-                "Pulls images into one tarball that docker, podman, skopeo and ctr load. The file appears whole, "
-                "after\n"
-                "every digest agreed, or not at all. IMAGE is a reference as docker writes it (docker:// in front is\n"
-                "fine) or docker-archive:FILE[:NAME:TAG]. =NAME:TAG renames the image in the archive; repeat it for\n"
-                "several names.",
-            .examples = {{"the usual", "cooper pull debian:12 debian.tar"},
-                         {"one platform, under a name of our own",
-                          "cooper pull --platform linux/arm64 ghcr.io/acme/app:1.2=app:latest app.tar"},
-                         {"for a loader that wants plain layers; its checksum for the release notes",
-                          "cooper pull --layers uncompressed --checksum debian:12 debian.tar"}}};
+        return {.name = "pull",
+                .summary = "write an image to a docker-archive file",
+                .usage = "IMAGE[=NAME:TAG]... OUT.tar [FLAGS]",
+                .about =
+                    "Pulls images into one tarball that docker, podman, skopeo and ctr load. The file appears whole, "
+                    "after\n"
+                    "every digest agreed, or not at all. IMAGE is a reference as docker writes it, or any place that "
+                    "cooper\n"
+                    "copy takes. =NAME:TAG renames the image in the archive; repeat it for several names. Blobs of a\n"
+                    "registry are kept in the local store and not fetched again.",
+                .examples = {{"the usual", "cooper pull debian:12 debian.tar"},
+                             {"one platform, under a name of our own",
+                              "cooper pull --platform linux/arm64 ghcr.io/acme/app:1.2=app:latest app.tar"},
+                             {"for a loader that wants plain layers; its checksum for the release notes",
+                              "cooper pull --layers uncompressed --checksum debian:12 debian.tar"}}};
     }
 
     void declare(CommandLine& line) override {
         line.heading("Archive");
         archive_.declare(line);
         line.toggle("--checksum", "compute the SHA-256 of the file as well", checksum_);
-        connection_.declare_registry(line);
+        connection_.declare_places(line);
         connection_.declare_network(line);
         output.declare(line);
     }
@@ -46,12 +45,13 @@ public:
         const auto [arguments, path] = split(positionals);
         check_one_login(connection_, arguments);
         Session session(output, connection_);
-        const TempDirectory spool("cooper-pull");
         std::vector<oci::ArchiveImage> images;
+        std::vector<oci::Image> pulled;
         for (const ImageArgument& argument : arguments) {
-            OpenedImage opened = open_image(session, argument, archive_.platform);
-            images.push_back({oci::convert_layers(opened.image, archive_.layers, spool.path(), session.run()),
+            OpenedImage opened = open_image(session, argument, archive_.platform, Session::Store::Fill);
+            images.push_back({oci::convert_layers(opened.image, archive_.layers, session.spool(), session.run()),
                               repo_tags(opened.names)});
+            pulled.push_back(std::move(opened.image));
         }
         const auto plan = oci::ArchivePlan::make(images, archive_.format);
         const oci::ArchiveWriteOptions options{.connections = archive_.jobs,
@@ -59,11 +59,26 @@ public:
                                                .deep = archive_.deep,
                                                .task = std::filesystem::path(path).filename().string()};
         const auto written = oci::write_archive(plan, path, options, session.run());
+        remember(session, arguments, pulled);
         session.finish_progress();
         report(images, path, written);
     }
 
 private:
+    /// What came from a registry has its name in the store, so that it stays there.
+    static void remember(Session& session, const std::vector<ImageArgument>& arguments,
+                         const std::vector<oci::Image>& pulled) {
+        const oci::PlaceAccess& places = session.places(Session::Store::Fill);
+        for (std::size_t i = 0; i < arguments.size() && places.store != nullptr; ++i) {
+            if (arguments[i].in_registry()) {
+                const oci::Reference& reference = *arguments[i].place.reference;
+                const auto tag = reference.effective_tag();
+                places.store->name(oci::graph_of(pulled[i]), (tag ? reference.with_tag(*tag) : reference).text(),
+                                   session.run());
+            }
+        }
+    }
+
     /// The last is the file, unless =NAME:TAG stands behind it (for a single image).
     std::pair<std::vector<ImageArgument>, std::string> split(std::vector<std::string> positionals) const {
         std::vector<oci::Reference> trailing;

@@ -16,6 +16,16 @@ oci::RegistryCredentials split_login(const Secret& login) {
     return credentials;
 }
 
+/// XDG base directory specification: state that survives a restart and is nobody's loss. Empty: there is no home.
+std::filesystem::path upload_sessions(const Environment& environment) {
+    if (const auto state = environment.get("XDG_STATE_HOME"); state && state->starts_with('/')) {
+        return std::filesystem::path(*state) / "cooper" / "uploads";
+    }
+    const auto home = environment.get("HOME");
+    return home && home->starts_with('/') ? std::filesystem::path(*home) / ".local/state/cooper/uploads"
+                                          : std::filesystem::path();
+}
+
 }  // namespace
 
 Session::Session(const OutputFlags& output, const ConnectionFlags& flags)
@@ -49,6 +59,51 @@ oci::RegistryClient& Session::registry() {
                                                                                .retry = flags_.retry});
     }
     return *registry_;
+}
+
+oci::EngineClient& Session::engine() {
+    if (!engine_) {
+        engine_ = std::make_unique<oci::EngineClient>(http(), oci::EngineEndpoint::find(environment_, flags_.host));
+    }
+    return *engine_;
+}
+
+const std::filesystem::path& Session::spool() {
+    if (!spool_) {
+        spool_ = std::make_unique<TempDirectory>("cooper");
+    }
+    return spool_->path();
+}
+
+void Session::open_store(Store store) {
+    const auto directory = flags_.store.resolve(environment_);
+    std::error_code ignored;
+    if (store_ || !directory || (store == Store::Read && !std::filesystem::exists(*directory, ignored))) {
+        return;
+    }
+    try {
+        store_ = std::make_unique<oci::Store>(*directory);
+    } catch (const Error& error) {
+        if (!flags_.store.directory.empty()) {
+            throw;
+        }
+        warn(std::string("going on without the local store: ") + error.what());
+    }
+}
+
+const oci::PlaceAccess& Session::places(Store store) {
+    open_store(store);
+    places_.store = store_.get();
+    places_.fill_store = store == Store::Fill && store_ != nullptr;
+    if (!places_.registry) {
+        places_.registry = [this]() -> oci::RegistryClient& { return registry(); };
+        places_.engine = [this]() -> oci::EngineClient& { return engine(); };
+        places_.input = [this]() -> Source& { return input_; };
+        places_.output = [this]() -> Sink& { return standard_output_; };
+        places_.spool = spool();
+        places_.upload_sessions = upload_sessions(environment_);
+    }
+    return places_;
 }
 
 s3::Bucket& Session::bucket(const std::string& name) {

@@ -96,6 +96,15 @@ class Cooper:
         return result
 
 
+def pipe(cooper, arguments, **streams):
+    """The command with a file as its standard input or output."""
+    command = [cooper.path, *map(str, arguments)]
+    done = subprocess.run(command, stderr=subprocess.PIPE, timeout=240, env=cooper.environment,
+                          **{"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, **streams})
+    if done.returncode != 0:
+        raise AssertionError("%s ended with %d:\n%s" % (" ".join(command), done.returncode, done.stderr.decode(errors="replace")))
+
+
 class TestCase(unittest.TestCase):
     """One workspace and one command per class; `prepare` starts the servers."""
 
