@@ -55,21 +55,25 @@ struct LayerDiff {
     std::optional<std::size_t> after;
     bool same_content = false;  ///< the diff IDs agree
     bool same_blob = false;     ///< the digests too: not even compressed differently
-    /// Entries by path, sorted (a layer without counterpart: all of them). Empty for the same content, and for layers
-    /// whose entries agree in all but order or the tar's own bytes (`only_encoding`).
+    /// Entries by path, sorted (a layer without counterpart: all of them). Empty for layers that were not read, and for
+    /// those of another diff ID whose entries agree in all but their order or the tar's own bytes.
     std::vector<FileChange> files;
-    bool only_encoding = false;
+    bool read = false;  ///< the entries were compared
 };
 
 struct DiffOptions {
-    bool layers = true;         ///< compare files by layer; false: no layer is read
-    bool file_system = true;    ///< compare the file systems that all layers make together
-    bool ignore_times = false;  ///< mtime of files; `created` in configs
+    bool layers = true;       ///< compare files by layer; false: no layer is read for it
+    bool file_system = true;  ///< compare the file systems that all layers make together
+    /// Leaves out times of files, of the config and its history, and what follows from them: digests and sizes in the
+    /// manifest, bytes that differ though no member does.
+    bool ignore_times = false;
 };
 
 struct ImageDiff {
     std::vector<ValueChange> manifest;
     std::vector<ValueChange> config;
+    /// Bytes of manifest or config differ, but no member does: another order, other spaces.
+    bool other_spelling = false;
     std::vector<LayerDiff> layers;  ///< in order; also the equal ones
     std::vector<FileChange> files;  ///< of the whole file systems, sorted by path
 

@@ -1,21 +1,21 @@
 // An image on another base: the layers below are exchanged, those on top stay the same blobs.
 #pragma once
 
-#include "cooper/base/clock.hpp"
 #include "cooper/base/run.hpp"
 #include "cooper/oci/image.hpp"
 
-#include <optional>
+#include <cstddef>
 #include <string>
 #include <vector>
 
 namespace cooper::build {
 
 struct RebaseOptions {
-    /// Reads the layers (of the new base, and what is on top) and warns where the two do not fit: links that
-    /// directories of the upper layers would replace.
+    /// Reads the layers of all three and warns where directories were links, or became links, that the layers on top
+    /// rely on. False: no layer is fetched.
     bool check_paths = true;
-    std::optional<TimePoint> edit_time;  ///< nullopt: 1970-01-01; the image's `created` stays
+    /// What the annotation org.opencontainers.image.base.name becomes, where the image has it; empty: it goes.
+    std::string base_name;
 };
 
 struct Rebased {
@@ -27,14 +27,16 @@ struct Rebased {
 
 /// `image`, which begins with the layers of `old_base` (compared by diff ID), with those of `new_base` beneath instead.
 ///
-/// History and layers of the base part are the new base's, the rest is the image's. The config is the image's, with one
-/// exception: what it had unchanged from the old base, value by value (a variable, a label, a port, a volume,
-/// entrypoint with cmd, workdir, user, stop signal, health check, shell), is as the new base has it, and what the new
-/// base adds comes along. Where the image says something else than the old base did, it stays. A manifest whose new
-/// layers are of another kind becomes an OCI manifest; annotations and unknown members stay.
+/// The base's part of the history is the new base's; a base without history gets entries that say so. The config is the
+/// image's, with one exception: what it has unchanged from the old base, value by value (a variable, a label, a port, a
+/// volume, entrypoint with cmd, workdir, user, stop signal, health check, shell), is as the new base has it, and what
+/// the new base adds comes along. What the image says otherwise than the old base did stays. The manifest becomes an
+/// OCI manifest where the two are of different kinds; unknown members and annotations stay, but that
+/// org.opencontainers.image.base.digest, where the image has it, names the new base. With the same base twice the image
+/// is as it was.
 ///
-/// Throws Error{InvalidInput} when the image is not built on `old_base` (says where they part), and when platforms
-/// differ.
+/// Throws Error{InvalidInput} when the image is not built on `old_base` (says where they part), and when the platforms
+/// of image and new base differ.
 Rebased rebase(const oci::Image& image, const oci::Image& old_base, const oci::Image& new_base,
                const RebaseOptions& options, const Run& run);
 

@@ -96,8 +96,12 @@ private:
 };
 
 /// What comes first has no comma before it.
-void drop_comma(std::string& before) {
-    before.erase(before.find(','), 1);
+std::string without_comma(std::string before) {
+    const auto comma = before.find_first_not_of(" \t\r\n");
+    if (comma != std::string::npos && before[comma] == ',') {
+        before.erase(comma, 1);
+    }
+    return before;
 }
 
 }  // namespace
@@ -145,6 +149,7 @@ ObjectText::ObjectText(std::string_view json) {
         scanner.expect(':');
         scanner.skip_space();
         auto before = scanner.slice(begin);
+        positions_.emplace(key, members_.size());
         members_.push_back({std::move(before), std::move(key), scanner.take_value()});
         begin = scanner.position();
         scanner.skip_space();
@@ -153,46 +158,49 @@ ObjectText::ObjectText(std::string_view json) {
 }
 
 const std::string* ObjectText::find(std::string_view key) const {
-    const auto found =
-        std::find_if(members_.begin(), members_.end(), [&](const auto& member) { return member.key == key; });
-    return found == members_.end() ? nullptr : &found->value;
+    const auto found = positions_.find(std::string(key));
+    return found == positions_.end() ? nullptr : &members_[found->second].value;
 }
 
 void ObjectText::set(std::string_view key, std::string json) {
-    const auto found =
-        std::find_if(members_.begin(), members_.end(), [&](const auto& member) { return member.key == key; });
-    if (found != members_.end()) {
-        found->value = std::move(json);
-        return;
+    const auto [found, added] = positions_.try_emplace(std::string(key), members_.size());
+    if (added) {
+        members_.push_back({"," + quoted_json(key) + ":", std::string(key), std::move(json)});
+    } else {
+        members_[found->second].value = std::move(json);
     }
-    members_.push_back({(members_.empty() ? "" : ",") + quoted_json(key) + ":", std::string(key), std::move(json)});
 }
 
 bool ObjectText::remove(std::string_view key) {
-    const auto found =
-        std::find_if(members_.begin(), members_.end(), [&](const auto& member) { return member.key == key; });
-    if (found == members_.end()) {
+    const auto found = positions_.find(std::string(key));
+    if (found == positions_.end()) {
         return false;
     }
-    const auto next = members_.erase(found);
-    if (next == members_.begin() && next != members_.end()) {
-        drop_comma(next->before);
-    }
+    members_[found->second].removed = true;
+    positions_.erase(found);
     return true;
 }
 
 std::vector<std::pair<std::string, std::string>> ObjectText::members() const {
     std::vector<std::pair<std::string, std::string>> members;
     for (const auto& member : members_) {
-        members.emplace_back(member.key, member.value);
+        if (!member.removed) {
+            members.emplace_back(member.key, member.value);
+        }
     }
     return members;
 }
 
 std::string ObjectText::text() const {
     std::string text = head_;
+    bool first = true;
     for (const auto& member : members_) {
-        text += member.before + member.value;
+        if (member.removed) {
+            continue;
+        }
+        text += first ? without_comma(member.before) : member.before;
+        text += member.value;
+        first = false;
     }
     return text + tail_;
 }
@@ -226,8 +234,8 @@ void ArrayText::add(std::string json) {
 
 void ArrayText::remove_if(const std::function<bool(const std::string&)>& unwanted) {
     std::erase_if(elements_, [&](const Element& element) { return unwanted(element.value); });
-    if (!elements_.empty() && trim(elements_.front().before).starts_with(',')) {
-        drop_comma(elements_.front().before);
+    if (!elements_.empty()) {
+        elements_.front().before = without_comma(elements_.front().before);
     }
 }
 

@@ -5,6 +5,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -36,9 +37,11 @@ private:
         std::string before;  // all between the value before and this one: spaces, comma, key, colon
         std::string key;
         std::string value;
+        bool removed = false;
     };
     std::string head_;  // to the opening bracket
     std::vector<Member> members_;
+    std::unordered_map<std::string, std::size_t> positions_;  // of those that are not removed
     std::string tail_;
 };
 

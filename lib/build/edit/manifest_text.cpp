@@ -91,6 +91,13 @@ void ManifestText::set_annotation(std::string_view key, std::string_view value) 
     document_.set("annotations", annotations.text());
 }
 
+void ManifestText::remove_annotation(std::string_view key) {
+    auto annotations = object_of(document_, "annotations");
+    if (annotations.remove(key)) {
+        document_.set("annotations", annotations.text());
+    }
+}
+
 void ManifestText::make_oci() {
     if (media_type_ == kDockerManifest) {
         media_type_ = kOciManifest;

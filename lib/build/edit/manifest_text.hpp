@@ -28,6 +28,7 @@ public:
     void set_layers(const std::vector<std::string>& layers);
     [[nodiscard]] const std::vector<std::string>& layers() const noexcept { return layers_; }
     void set_annotation(std::string_view key, std::string_view value);
+    void remove_annotation(std::string_view key);
     /// Docker's media types become OCI's.
     void make_oci();
     [[nodiscard]] oci::Manifest finish() const;

@@ -1,0 +1,45 @@
+#include "build/layer/layer_stream.hpp"
+
+#include "cooper/base/compression.hpp"
+#include "cooper/base/error.hpp"
+
+namespace cooper::build {
+
+namespace {
+
+std::unique_ptr<Source> open_layer(const oci::Image& image, std::size_t index, const Run& run) {
+    const auto& blob = image.manifest.layers[index];
+    auto stored = image.blobs->open(blob, 0, run);
+    if (!image.blobs->verifies()) {
+        stored = verified(std::move(stored), blob.digest, blob.size, layer_name(image, index));
+    }
+    return decompressed_by_magic(std::move(stored));
+}
+
+}  // namespace
+
+std::string layer_name(const oci::Image& image, std::size_t index) {
+    return "layer " + std::to_string(index + 1) + " of " + std::to_string(image.manifest.layers.size()) + " (" +
+           image.manifest.layers[index].digest.shortened() + ")";
+}
+
+LayerStream::LayerStream(const oci::Image& image, std::size_t index, const Run& run)
+    : diff_id_(image.config.diff_ids[index]),
+      name_(layer_name(image, index)),
+      tar_(open_layer(image, index, run)),
+      hasher_(diff_id_.algorithm()) {}
+
+std::size_t LayerStream::read(MutableBytes into) {
+    const auto count = tar_->read(into);
+    hasher_.update(Bytes(into).first(count));
+    return count;
+}
+
+void LayerStream::finish() {
+    skip(*this, UINT64_MAX);
+    if (const auto actual = hasher_.finish(); actual != diff_id_) {
+        throw IntegrityError("diff ID of " + name_, diff_id_.text(), actual.text());
+    }
+}
+
+}  // namespace cooper::build
