@@ -42,6 +42,7 @@ std::unique_ptr<Command> make_push_command();
 std::unique_ptr<Command> make_save_command();
 std::unique_ptr<Command> make_abort_orphans_command();
 std::unique_ptr<Command> make_tags_command();
+std::unique_ptr<Command> make_unpack_command();
 std::unique_ptr<Command> make_version_command();
 
 /// In the order of the list that `cooper help` prints.
