@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <condition_variable>
 #include <cstring>
+#include <deque>
 #include <exception>
 #include <mutex>
 #include <thread>
+#include <vector>
 
 namespace cooper {
 
@@ -50,10 +52,10 @@ std::string fingerprint_corpus() {
 }  // namespace
 
 struct PiecePipeline::Piece {
-    // Not vectors: those would write zeros over their megabytes.
-    Piece(std::size_t input_size, std::size_t room_size)
-        : plain(std::make_unique_for_overwrite<std::byte[]>(input_size)),
-          room(std::make_unique_for_overwrite<std::byte[]>(room_size)) {}
+    explicit Piece(const PieceFormat& format)
+        // Not vectors: those would write zeros over their megabytes.
+        : plain(std::make_unique_for_overwrite<std::byte[]>(format.piece_size)),
+          room(std::make_unique_for_overwrite<std::byte[]>(format.room_for(format.piece_size))) {}
 
     void compress(PieceCompressor& compressor, const PieceFormat& format) {
         compressed = compressor.compress({plain.get(), size}, {room.get(), format.room_for(size)});
@@ -63,71 +65,117 @@ struct PiecePipeline::Piece {
     std::size_t size = 0;
     std::unique_ptr<std::byte[]> room;
     CompressedPiece compressed;
+    bool taken = false;
     bool done = false;
-    std::exception_ptr failure;
 };
 
-/// Threads that compress pieces; whoever submits a piece waits for it with wait(). The pieces must outlive the pool.
+/// Threads that compress pieces; the one that completes the oldest hands on what is complete from there.
 class PiecePipeline::Pool {
 public:
-    Pool(unsigned threads, const PieceFormat& format) : format_(format) {
+    Pool(unsigned threads, const PieceFormat& format, const Emit& emit)
+        : format_(format), emit_(emit), most_in_flight_(threads + kQueued) {
         threads_.reserve(threads);
         for (unsigned i = 0; i < threads; ++i) {
             threads_.emplace_back([this](const std::stop_token& stop) { work(stop); });
         }
     }
 
-    void submit(Piece& piece) {
-        const std::scoped_lock lock(mutex_);
-        waiting_.push_back(&piece);
-        work_there_.notify_one();
-    }
-    void wait(const Piece& piece) {
+    /// Waits while too many are under way; throws what a thread threw. Returns a piece to fill, which may be null.
+    std::unique_ptr<Piece> submit(std::unique_ptr<Piece> piece) {
         std::unique_lock lock(mutex_);
-        piece_done_.wait(lock, [&] { return piece.done; });
-        if (piece.failure) {
-            std::rethrow_exception(piece.failure);
+        emitted_.wait(lock, [&] { return failure_ || in_flight_.size() < most_in_flight_; });
+        rethrow_failure();
+        in_flight_.push_back(std::move(piece));
+        work_there_.notify_one();
+        if (spare_.empty()) {
+            return nullptr;
         }
+        auto spare = std::move(spare_.back());
+        spare_.pop_back();
+        return spare;
     }
-    [[nodiscard]] bool is_done(const Piece& piece) {
-        const std::scoped_lock lock(mutex_);
-        return piece.done;
+    /// Waits until all are handed on.
+    void drain() {
+        std::unique_lock lock(mutex_);
+        emitted_.wait(lock, [&] { return failure_ || in_flight_.empty(); });
+        rethrow_failure();
     }
 
 private:
+    void rethrow_failure() const {
+        if (failure_) {
+            std::rethrow_exception(failure_);
+        }
+    }
+
+    /// nullptr: there is nothing to take.
+    Piece* untaken() {
+        const auto found =
+            std::find_if(in_flight_.begin(), in_flight_.end(), [](const auto& piece) { return !piece->taken; });
+        return found == in_flight_.end() ? nullptr : found->get();
+    }
+
     void work(const std::stop_token& stop) {
         std::unique_ptr<PieceCompressor> compressor;
-        for (;;) {
-            Piece* piece = nullptr;
-            {
-                std::unique_lock lock(mutex_);
-                if (!work_there_.wait(lock, stop, [&] { return !waiting_.empty(); }) || stop.stop_requested()) {
-                    return;
-                }
-                piece = waiting_.front();
-                waiting_.pop_front();
+        std::unique_lock lock(mutex_);
+        const auto ready = [&] { return failure_ || untaken() != nullptr; };
+        while (work_there_.wait(lock, stop, ready)) {
+            auto* const piece = failure_ || stop.stop_requested() ? nullptr : untaken();
+            if (piece == nullptr) {
+                return;
             }
-            std::exception_ptr failure;
+            piece->taken = true;
+            lock.unlock();
             try {
                 if (!compressor) {
                     compressor = format_.make_compressor();
                 }
                 piece->compress(*compressor, format_);
+                lock.lock();
+                piece->done = true;
+                emit_done(lock);
             } catch (...) {
-                failure = std::current_exception();
+                fail(lock);
             }
-            const std::scoped_lock lock(mutex_);
-            piece->failure = failure;
-            piece->done = true;
-            piece_done_.notify_one();
         }
     }
 
+    /// Hands on from the oldest piece as far as they are done, unless another thread does.
+    void emit_done(std::unique_lock<std::mutex>& lock) {
+        while (!emitting_ && !failure_ && !in_flight_.empty() && in_flight_.front()->done) {
+            emitting_ = true;
+            auto& piece = *in_flight_.front();
+            lock.unlock();
+            emit_(piece.compressed, piece.size);
+            lock.lock();
+            emitting_ = false;
+            spare_.push_back(std::move(in_flight_.front()));
+            in_flight_.pop_front();
+            emitted_.notify_one();
+        }
+    }
+
+    void fail(std::unique_lock<std::mutex>& lock) {
+        if (!lock.owns_lock()) {
+            lock.lock();
+        }
+        if (!failure_) {
+            failure_ = std::current_exception();
+        }
+        emitted_.notify_one();
+        work_there_.notify_all();
+    }
+
     const PieceFormat& format_;
+    const Emit& emit_;
+    std::size_t most_in_flight_;
     std::mutex mutex_;
     std::condition_variable_any work_there_;
-    std::condition_variable piece_done_;
-    std::deque<Piece*> waiting_;
+    std::condition_variable emitted_;
+    std::deque<std::unique_ptr<Piece>> in_flight_;  // oldest first; those being handed on are in it
+    std::vector<std::unique_ptr<Piece>> spare_;
+    bool emitting_ = false;
+    std::exception_ptr failure_;
     std::vector<std::jthread> threads_;  // last: joined before what they use goes
 };
 
@@ -139,7 +187,7 @@ PiecePipeline::~PiecePipeline() = default;
 void PiecePipeline::write(Bytes chunk) {
     while (!chunk.empty()) {
         if (!current_) {
-            current_ = fresh_piece();
+            current_ = std::make_unique<Piece>(format_);
         }
         const auto count = std::min(chunk.size(), format_.piece_size - current_->size);
         std::memcpy(current_->plain.get() + current_->size, chunk.data(), count);
@@ -152,23 +200,12 @@ void PiecePipeline::write(Bytes chunk) {
 }
 
 void PiecePipeline::flush() {
-    if (current_) {
+    if (current_ && current_->size > 0) {
         submit();
     }
-    while (!in_flight_.empty()) {
-        emit_oldest();
+    if (pool_) {
+        pool_->drain();
     }
-}
-
-std::unique_ptr<PiecePipeline::Piece> PiecePipeline::fresh_piece() {
-    if (spare_.empty()) {
-        return std::make_unique<Piece>(format_.piece_size, format_.room_for(format_.piece_size));
-    }
-    auto piece = std::move(spare_.back());
-    spare_.pop_back();
-    piece->size = 0;
-    piece->done = false;
-    return piece;
 }
 
 /// One thread, or a whole input of one piece: no threads are started.
@@ -182,29 +219,18 @@ void PiecePipeline::submit() {
             compressor_ = format_.make_compressor();
         }
         current_->compress(*compressor_, format_);
-        emit(std::move(current_));
-        return;
+        emit_(current_->compressed, current_->size);
+    } else {
+        if (!pool_) {
+            pool_ = std::make_unique<Pool>(threads_, format_, emit_);
+        }
+        current_ = pool_->submit(std::move(current_));
     }
-    if (!pool_) {
-        pool_ = std::make_unique<Pool>(threads_, format_);
+    if (current_) {
+        current_->size = 0;
+        current_->taken = false;
+        current_->done = false;
     }
-    in_flight_.push_back(std::move(current_));
-    pool_->submit(*in_flight_.back());
-    while (in_flight_.size() >= threads_ + kQueued || (!in_flight_.empty() && pool_->is_done(*in_flight_.front()))) {
-        emit_oldest();
-    }
-}
-
-void PiecePipeline::emit_oldest() {
-    pool_->wait(*in_flight_.front());
-    auto piece = std::move(in_flight_.front());
-    in_flight_.pop_front();
-    emit(std::move(piece));
-}
-
-void PiecePipeline::emit(std::unique_ptr<Piece> piece) {
-    emit_(piece->compressed, piece->size);
-    spare_.push_back(std::move(piece));
 }
 
 std::string compressed_corpus_digest(const std::function<std::unique_ptr<Sink>(Sink& to)>& make_sink) {

@@ -5,11 +5,9 @@
 #include "cooper/base/stream.hpp"
 
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
-#include <vector>
 
 namespace cooper {
 
@@ -33,8 +31,9 @@ struct PieceFormat {
     std::function<std::unique_ptr<PieceCompressor>()> make_compressor;
 };
 
-/// Cuts what is written into pieces and hands them on, compressed, in order, in the writer's thread. One thread at a
-/// time; its own threads end with it.
+/// Cuts what is written into pieces and hands them on, compressed, in order: one at a time, in whichever thread, so
+/// that hashing and writing what comes out keep nobody from compressing or from making more. One thread at a time; its
+/// own threads end with it.
 class PiecePipeline {
 public:
     /// `plain_size`: of what was compressed to `piece`.
@@ -54,20 +53,15 @@ private:
     struct Piece;
     class Pool;
 
-    std::unique_ptr<Piece> fresh_piece();
     [[nodiscard]] bool compresses_here() const;
     void submit();
-    void emit_oldest();
-    void emit(std::unique_ptr<Piece> piece);
 
     PieceFormat format_;
     unsigned threads_;
     Emit emit_;
     std::unique_ptr<Piece> current_;
-    std::deque<std::unique_ptr<Piece>> in_flight_;  // oldest first
-    std::vector<std::unique_ptr<Piece>> spare_;
     std::unique_ptr<PieceCompressor> compressor_;
-    std::unique_ptr<Pool> pool_;  // last: its threads stop before the pieces go
+    std::unique_ptr<Pool> pool_;  // last: its threads stop before what they use goes
 };
 
 /// The digest of a built-in text of 256 KiB after `make_sink`'s compression: what tells one compressor from another.

@@ -2,6 +2,8 @@
 
 #include "cooper/base/error.hpp"
 
+#include "base/aligned.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -48,17 +50,18 @@ void StringSink::write(Bytes chunk) {
 }
 
 std::uint64_t copy(Source& from, Sink& to, std::stop_token stop) {
-    const auto buffer = std::make_unique_for_overwrite<std::byte[]>(kStreamStep);
+    const auto memory = std::make_unique_for_overwrite<std::byte[]>(kStreamStep + kCacheLine);
+    std::byte* const buffer = cache_aligned(memory.get());
     std::uint64_t total = 0;
     while (true) {
         if (stop.stop_requested()) {
             throw Cancelled();
         }
-        const std::size_t count = from.read({buffer.get(), kStreamStep});
+        const std::size_t count = from.read({buffer, kStreamStep});
         if (count == 0) {
             return total;
         }
-        to.write({buffer.get(), count});
+        to.write({buffer, count});
         total += count;
     }
 }

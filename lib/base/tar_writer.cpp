@@ -1,6 +1,7 @@
 #include "cooper/base/error.hpp"
 #include "cooper/base/tar.hpp"
 
+#include "base/aligned.hpp"
 #include "base/pax.hpp"
 #include "base/ustar.hpp"
 
@@ -194,8 +195,9 @@ void TarWriter::add(const TarEntry& entry) {
 void TarWriter::add(const TarEntry& entry, Source& content, std::stop_token stop) {
     to_.write(as_bytes(tar_header(entry)));
     if (!buffer_) {
-        buffer_ = std::make_unique_for_overwrite<std::byte[]>(kStreamStep);
+        buffer_ = std::make_unique_for_overwrite<std::byte[]>(kStreamStep + kCacheLine);
     }
+    std::byte* const buffer = cache_aligned(buffer_.get());
     std::uint64_t rest = entry.size;
     while (true) {
         if (stop.stop_requested()) {
@@ -203,14 +205,14 @@ void TarWriter::add(const TarEntry& entry, Source& content, std::stop_token stop
         }
         // One byte more than is left, so that a file that grew shows.
         const std::size_t step = rest < kStreamStep ? static_cast<std::size_t>(rest) + 1 : kStreamStep;
-        const std::size_t count = content.read({buffer_.get(), step});
+        const std::size_t count = content.read({buffer, step});
         if (count > rest) {
             throw_size_changed(entry, "more");
         }
         if (count == 0) {
             break;
         }
-        to_.write({buffer_.get(), count});
+        to_.write({buffer, count});
         rest -= count;
     }
     if (rest != 0) {

@@ -1,8 +1,8 @@
-#include "cooper/base/digest.hpp"
 #include "cooper/base/text.hpp"
 #include "cooper/build/layer.hpp"
 
 #include "base/workers.hpp"
+#include "build/layer/layer_paths.hpp"
 #include "build/paths.hpp"
 #include "oci/printable.hpp"
 
@@ -21,71 +21,65 @@ constexpr std::size_t kMaxTreeBytes = 512ULL << 20;  // of all paths and links: 
 constexpr unsigned kMaxReaders = 4;                  // layers read at once
 constexpr std::string_view kTask = "reading the base";
 
-/// What one layer does to the tree below it.
-struct LayerPaths {
-    std::vector<std::string> whiteouts;
-    std::vector<std::pair<std::string, PathInfo>> entries;
-};
-
-/// Hashes what passes through.
-class HashingSource final : public Source {
+/// The paths of all of an image's layers, several at once.
+class LayersReader {
 public:
-    HashingSource(std::unique_ptr<Source> inner, DigestAlgorithm algorithm)
-        : inner_(std::move(inner)), hasher_(algorithm) {}
-    std::size_t read(MutableBytes into) override {
-        const auto count = inner_->read(into);
-        hasher_.update(Bytes(into).first(count));
-        return count;
-    }
-    /// Reads to the end and names it all.
-    Digest finish() {
-        skip(*this, UINT64_MAX);
-        return hasher_.finish();
+    LayersReader(const oci::Image& image, LayerPathsMemory memory) : image_(image), memory_(std::move(memory)) {}
+
+    std::vector<LayerPaths> read(const Run& run) {
+        const auto& layers = image_.manifest.layers;
+        std::uint64_t total = 0;
+        for (const auto& layer : layers) {
+            total += layer.size;
+        }
+        read_.resize(layers.size());
+        run.progress->begin(kTask, total);
+        Workers workers(run);
+        const auto readers = std::clamp(std::thread::hardware_concurrency(), 1U, kMaxReaders);
+        for (unsigned i = 0; i < std::min<std::size_t>(readers, layers.size()); ++i) {
+            workers.start([this, of_workers = workers.run()] { take_turns(of_workers); });
+        }
+        workers.join();
+        run.progress->end(kTask);
+        return std::move(read_);
     }
 
 private:
-    std::unique_ptr<Source> inner_;
-    Hasher hasher_;
-};
-
-bool is_whiteout(const TarEntry& entry, std::string_view path) {
-    // A character device 0/0 is an overlay whiteout: containerd and overlay2 delete the path below it.
-    const bool overlay_whiteout =
-        entry.type == TarType::CharDevice && entry.device_major == 0 && entry.device_minor == 0;
-    return overlay_whiteout || is_whiteout_name(file_name(path));
-}
-
-/// Reads layer `index` of `image` to its end and checks both of its names.
-LayerPaths read_layer(const oci::Image& image, std::size_t index, std::atomic<std::size_t>& bytes, const Run& run) {
-    const auto& layer = image.manifest.layers[index];
-    const auto& diff_id = image.config.diff_ids[index];
-    const auto what = "layer " + std::to_string(index + 1) + " of " + std::to_string(image.manifest.layers.size()) +
-                      " (" + layer.digest.shortened() + ")";
-    return in_context("reading " + what + " of the base", [&] {
-        HashingSource tar(
-            decompressed_by_magic(verified(image.blobs->open(layer, 0, run), layer.digest, layer.size, what)),
-            diff_id.algorithm());
-        TarReader reader(tar);
-        LayerPaths paths;
-        while (auto entry = reader.next()) {
-            run.check();
-            auto path = clean_path(entry->path);
-            if ((bytes += path.size() + entry->link.size()) > kMaxTreeBytes) {
+    void take_turns(const Run& run) {
+        for (std::size_t index = 0; (index = next_++) < read_.size();) {
+            read_[index] = read_one(index, run);
+            if ((bytes_ += read_[index].name_bytes()) > kMaxTreeBytes) {
                 throw Error(ErrorCode::InvalidInput,
                             "the names in the base's layers exceed the limit of " + format_bytes(kMaxTreeBytes));
             }
-            if (is_whiteout(*entry, path)) {
-                paths.whiteouts.push_back(std::move(path));
-            } else if (!path.empty()) {
-                paths.entries.emplace_back(std::move(path), PathInfo{entry->type, std::move(entry->link)});
-            }
+            const std::scoped_lock lock(progress_);
+            run.progress->advance(kTask, done_ += image_.manifest.layers[index].size);
         }
-        if (const auto actual = tar.finish(); actual != diff_id) {
-            throw IntegrityError("diff ID of " + what, diff_id.text(), actual.text());
+    }
+
+    [[nodiscard]] LayerPaths read_one(std::size_t index, const Run& run) const {
+        const auto& layer = image_.manifest.layers[index];
+        const auto& diff_id = image_.config.diff_ids[index];
+        if (auto known = memory_.find(layer.digest, diff_id)) {
+            return std::move(*known);
         }
+        const auto what = "layer " + std::to_string(index + 1) + " of " +
+                          std::to_string(image_.manifest.layers.size()) + " (" + layer.digest.shortened() + ")";
+        auto paths = in_context("reading " + what + " of the base", [&] {
+            return read_layer_paths(*image_.blobs, layer, diff_id, what, kMaxTreeBytes - bytes_, run);
+        });
+        memory_.remember(layer.digest, diff_id, paths);
         return paths;
-    });
-}
+    }
+
+    const oci::Image& image_;
+    LayerPathsMemory memory_;
+    std::vector<LayerPaths> read_;
+    std::atomic<std::size_t> next_ = 0;
+    std::atomic<std::size_t> bytes_ = 0;
+    std::mutex progress_;
+    std::uint64_t done_ = 0;
+};
 
 }  // namespace
 
@@ -125,35 +119,14 @@ private:
     std::unordered_set<std::string> own_links_;
 };
 
-BaseTree BaseTree::read(const oci::Image& image, const Run& run) {
+BaseTree BaseTree::read(const oci::Image& image, const Run& run, const std::filesystem::path& memory) {
     image.check();
-    const auto count = image.manifest.layers.size();
-    std::vector<LayerPaths> layers(count);
-    std::atomic<std::size_t> next = 0, bytes = 0;
-    std::uint64_t done = 0, total = 0;
-    std::mutex progress;
-    for (const auto& layer : image.manifest.layers) {
-        total += layer.size;
-    }
-    run.progress->begin(kTask, total);
-    Workers workers(run);
-    const auto readers = std::clamp(std::thread::hardware_concurrency(), 1U, kMaxReaders);
-    for (unsigned i = 0; i < std::min<std::size_t>(readers, count); ++i) {
-        workers.start([&, inner = workers.run()] {
-            for (std::size_t index = 0; (index = next++) < count;) {
-                layers[index] = read_layer(image, index, bytes, inner);
-                const std::scoped_lock lock(progress);
-                inner.progress->advance(kTask, done += image.manifest.layers[index].size);
-            }
-        });
-    }
-    workers.join();
+    auto layers = LayersReader(image, LayerPathsMemory(memory)).read(run);
     BaseTree tree;
     Merge merge(tree);
     for (auto& layer : layers) {
         merge.layer(std::exchange(layer, {}));
     }
-    run.progress->end(kTask);
     return tree;
 }
 

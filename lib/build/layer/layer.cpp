@@ -1,9 +1,10 @@
 #include "cooper/build/layer.hpp"
 
+#include "build/layer/layer_contents.hpp"
 #include "build/layer/layer_writer.hpp"
-#include "build/layer/placement.hpp"
 #include "build/layer/read_ahead.hpp"
-#include "build/layer/source_tree.hpp"
+
+#include <algorithm>
 
 namespace cooper::build {
 
@@ -53,12 +54,8 @@ private:
 
 }  // namespace
 
-BuiltLayer build_layer(const LayerOptions& options, BaseTree& base, const std::filesystem::path& spool,
-                       const Run& run) {
-    const SourceTree tree(options.directory);
-    const auto files = tree.list(run);
-    auto plan = plan_layer(files, options, base);
-
+BuiltLayer write_layer(const SourceTree& tree, std::map<std::string, Planned>& plan, const LayerOptions& options,
+                       const std::filesystem::path& spool, const Run& run) {
     LayerWriter writer(spool, options.compression);
     TarWriter tar(writer);
     Filler filler(tree, plan, "layer from " + tree.shown(""), run);
@@ -67,11 +64,20 @@ BuiltLayer build_layer(const LayerOptions& options, BaseTree& base, const std::f
     }
     tar.finish();
     filler.finish();
-
     auto built = writer.take();
     built.target = options.target;
+    built.files = static_cast<std::uint64_t>(std::count_if(
+        plan.begin(), plan.end(), [](const auto& item) { return item.second.entry.type != TarType::Directory; }));
+    return built;
+}
+
+BuiltLayer build_layer(const LayerOptions& options, BaseTree& base, const std::filesystem::path& spool,
+                       const Run& run) {
+    const SourceTree tree(options.directory);
+    const auto files = tree.list(run);
+    auto plan = plan_layer(files, options, base);
+    auto built = write_layer(tree, plan, options, spool, run);
     for (const auto& [path, planned] : plan) {
-        built.files += planned.entry.type == TarType::Directory ? 0U : 1U;
         base.apply(planned.entry);
     }
     return built;

@@ -124,7 +124,7 @@ private:
         entry.uid = options_.preserve_owners ? file.uid : options_.uid;
         entry.gid = options_.preserve_owners ? file.gid : options_.gid;
         entry.size = file.size;
-        entry.mtime = std::max<std::int64_t>(std::min(file.mtime, options_.epoch.value_or(file.mtime)), 0);
+        entry.mtime = written_time(file, options_);
         entry.xattrs = file.xattrs;
         return entry;
     }
@@ -177,6 +177,10 @@ private:
 };
 
 }  // namespace
+
+std::int64_t written_time(const SourceFile& file, const LayerOptions& options) {
+    return std::max<std::int64_t>(std::min(file.mtime, options.epoch.value_or(file.mtime)), 0);
+}
 
 std::map<std::string, Planned> plan_layer(const std::vector<SourceFile>& files, const LayerOptions& options,
                                           const BaseTree& base) {

@@ -17,6 +17,9 @@ struct Planned {
     const SourceFile* source = nullptr;
 };
 
+/// The time that the layer gives a file: clamped, whole seconds.
+std::int64_t written_time(const SourceFile& file, const LayerOptions& options);
+
 /// The layer's members by path: sorted bytewise, so parents come first, and none twice. Symlinked parents of the base
 /// are followed, its directories are not repeated (that would reset their mode, owner and time), missing parents are
 /// made. Throws Error{InvalidInput} when two files land on one path or a file would lie below another file.

@@ -2,6 +2,8 @@
 
 #include "cooper/base/error.hpp"
 
+#include "base/aligned.hpp"
+
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -34,8 +36,9 @@ std::size_t read_at(int descriptor, std::uint64_t offset, MutableBytes into, con
 /// A file read whole.
 class WholeFile final : public Source {
 public:
-    WholeFile(std::unique_ptr<std::byte[]> bytes, std::size_t size)
-        : bytes_(std::move(bytes)), rest_(bytes_.get(), size) {}
+    /// The file begins at the first cache line of `memory`.
+    WholeFile(std::unique_ptr<std::byte[]> memory, std::size_t size)
+        : memory_(std::move(memory)), rest_(cache_aligned(memory_.get()), size) {}
     std::size_t read(MutableBytes into) override {
         const auto count = std::min(into.size(), rest_.size());
         if (count > 0) {
@@ -46,7 +49,7 @@ public:
     }
 
 private:
-    std::unique_ptr<std::byte[]> bytes_;
+    std::unique_ptr<std::byte[]> memory_;
     Bytes rest_;
 };
 
@@ -132,19 +135,20 @@ void ReadAhead::fill(Slot& slot, const SourceFile& file) const {
         slot.file.content = std::make_unique<OpenFile>(tree_, file, std::move(opened));
         return;
     }
-    auto bytes = std::make_unique_for_overwrite<std::byte[]>(file.size + 1);
+    auto memory = std::make_unique_for_overwrite<std::byte[]>(file.size + 1 + kCacheLine);
+    std::byte* const bytes = cache_aligned(memory.get());
     std::size_t size = 0;
     // Room for a byte more than there should be: a file that grew is seen, and the end of one that did not costs no
     // call.
     while (size < file.size) {
-        const auto count = read_at(opened.get(), size, {bytes.get() + size, file.size + 1 - size}, tree_, file);
+        const auto count = read_at(opened.get(), size, {bytes + size, file.size + 1 - size}, tree_, file);
         if (count == 0) {
             break;
         }
         size += count;
     }
     tree_.check_unchanged(opened.get(), file);
-    slot.file.content = std::make_unique<WholeFile>(std::move(bytes), size);
+    slot.file.content = std::make_unique<WholeFile>(std::move(memory), size);
 }
 
 FileContent ReadAhead::next() {

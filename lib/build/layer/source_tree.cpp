@@ -50,6 +50,11 @@ SourceTree::SourceTree(std::filesystem::path directory)
     if (!root_.valid()) {
         throw SystemError("cannot read the directory '" + oci::printable(directory_.native()) + "'", errno);
     }
+    struct stat status {};
+    if (fstat(root_.get(), &status) != 0) {
+        throw SystemError("cannot look at " + shown(""), errno);
+    }
+    device_ = status.st_dev;
 }
 
 std::string SourceTree::shown(const std::string& path) const {
@@ -146,6 +151,8 @@ SourceFile SourceTree::look_at(int directory, const char* name, std::string path
     file.size = file.type == TarType::File ? static_cast<std::uint64_t>(status.st_size) : 0;
     file.mtime = status.st_mtim.tv_sec;
     file.mtime_nanoseconds = status.st_mtim.tv_nsec;
+    file.ctime = status.st_ctim.tv_sec;
+    file.ctime_nanoseconds = status.st_ctim.tv_nsec;
     file.device = status.st_dev;
     file.inode = status.st_ino;
     file.links = status.st_nlink;

@@ -22,6 +22,8 @@ struct SourceFile {
     std::uint64_t size = 0;
     std::int64_t mtime = 0;
     std::int64_t mtime_nanoseconds = 0;
+    std::int64_t ctime = 0;
+    std::int64_t ctime_nanoseconds = 0;
     std::uint64_t device = 0;
     std::uint64_t inode = 0;
     std::uint64_t links = 1;
@@ -45,6 +47,9 @@ public:
     /// user.* and security.capability.
     [[nodiscard]] std::map<std::string, std::string> read_xattrs(int descriptor, const SourceFile& file) const;
 
+    /// The directory itself.
+    [[nodiscard]] const FileDescriptor& root() const noexcept { return root_; }
+    [[nodiscard]] std::uint64_t device() const noexcept { return device_; }
     /// The path as the user knows it, fit for messages.
     [[nodiscard]] std::string shown(const std::string& path) const;
 
@@ -54,6 +59,7 @@ private:
 
     std::filesystem::path directory_;
     FileDescriptor root_;
+    std::uint64_t device_ = 0;
 };
 
 }  // namespace cooper::build

@@ -5,6 +5,7 @@
 #include "base/beneath.hpp"
 #include "base/workers.hpp"
 #include "build/paths.hpp"
+#include "build/tree/file_times.hpp"
 #include "build/tree/stat_cache.hpp"
 #include "oci/printable.hpp"
 
@@ -16,7 +17,6 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
-#include <chrono>
 #include <memory>
 #include <numeric>
 #include <optional>
@@ -43,11 +43,6 @@ bool is_same_file(const FileStatus& one, const FileStatus& other) {
            one.st_mode == other.st_mode && one.st_mtim.tv_sec == other.st_mtim.tv_sec &&
            one.st_mtim.tv_nsec == other.st_mtim.tv_nsec && one.st_ctim.tv_sec == other.st_ctim.tv_sec &&
            one.st_ctim.tv_nsec == other.st_ctim.tv_nsec;
-}
-
-/// The clock that file times come from, ahead of them by a tick at most.
-std::int64_t nanoseconds_at(const Clock& clock) {
-    return std::chrono::duration_cast<std::chrono::nanoseconds>(clock.now().time_since_epoch()).count();
 }
 
 std::vector<std::size_t> order_by_path(const std::vector<FileToHash>& files) {

@@ -40,18 +40,18 @@ private:
 
     void load();
     [[nodiscard]] Header make_header() const;
-    [[nodiscard]] bool is_settled(const FileStatus& status, std::int64_t began) const;
+    [[nodiscard]] std::filesystem::path path() const;
+    [[nodiscard]] bool is_certain(const FileStatus& status, std::int64_t began) const;
     [[nodiscard]] std::string compose(const std::vector<FileToHash>& files, const std::vector<std::size_t>& order,
                                       const std::vector<std::string>& hex,
                                       const std::vector<std::int64_t>& began) const;
-    void write(const std::string& memory) const;
 
     std::filesystem::path directory_;
     std::size_t digest_size_;
     struct stat root_ {};
     bool remote_ = false;   // another machine's clock sets the times
     std::string identity_;  // hex digest of machine, root's path, algorithm and treatment of links
-    std::string memory_;    // the whole file, or nothing
+    std::string memory_;    // header and records, or nothing
 };
 
 }  // namespace cooper::build
