@@ -104,7 +104,7 @@ TEST_CASE("engine archive: it reads as the plan does, in steps of any size", "[u
                                       {LayerSpec::Form::Plain, ""}});
     const auto plan = ArchivePlan::make({{image, {"a:1"}}});
     const std::string wanted = read_all(*plan.open(), 64 << 20, "archive");
-    const VerifiedArchive archive(plan, "task", {});
+    const VerifiedArchive archive(plan, false, "task", {});
     REQUIRE(archive.size() == wanted.size());
     for (const std::size_t step : {std::size_t{777}, std::size_t{65'536}, std::size_t{5'000'000}}) {
         REQUIRE(read_until_failure(*archive.open(), step) == wanted);
@@ -116,9 +116,9 @@ TEST_CASE("engine archive: a small one is held back until it is known to be righ
     std::shared_ptr<MemoryBlobs> blobs;
     const Image image = memory_image({{LayerSpec::Form::Plain, "layer"}}, &blobs);
     const auto plan = ArchivePlan::make({{image, {"a:1"}}});
-    REQUIRE(read_until_failure(*VerifiedArchive(plan, "", {}).open(), 100).size() == plan.size());
+    REQUIRE(read_until_failure(*VerifiedArchive(plan, false, "", {}).open(), 100).size() == plan.size());
     blobs->replace(image.manifest.layers[0].digest, std::string(image.manifest.layers[0].size, 'x'));
-    REQUIRE(read_until_failure(*VerifiedArchive(plan, "", {}).open(), 100) == "!");
+    REQUIRE(read_until_failure(*VerifiedArchive(plan, false, "", {}).open(), 100) == "!");
 }
 
 TEST_CASE("engine archive: wherever the wrong blob is, its end is never given", "[unit][oci]") {
@@ -132,7 +132,7 @@ TEST_CASE("engine archive: wherever the wrong blob is, its end is never given", 
     const std::size_t wrong = GENERATE(0U, 3U, 5U);
     blobs->replace(image.manifest.layers[wrong].digest, random_bytes(image.manifest.layers[wrong].size, 99));
     for (int i = 0; i < 5; ++i) {
-        const std::string got = read_until_failure(*VerifiedArchive(plan, "", {}).open(), 256 * 1024);
+        const std::string got = read_until_failure(*VerifiedArchive(plan, false, "", {}).open(), 256 * 1024);
         REQUIRE(got.ends_with('!'));
         REQUIRE(got.size() < plan.size() - 60'000);
     }
@@ -140,7 +140,7 @@ TEST_CASE("engine archive: wherever the wrong blob is, its end is never given", 
 
 TEST_CASE("engine archive: let go at any moment, it stops its threads", "[unit][oci]") {
     const Image image = memory_image({{LayerSpec::Form::Plain, random_bytes(12 << 20, 1)}});
-    const VerifiedArchive archive(ArchivePlan::make({{image, {"a:1"}}}), "", {});
+    const VerifiedArchive archive(ArchivePlan::make({{image, {"a:1"}}}), false, "", {});
     std::vector<std::byte> buffer(1 << 20);
     for (int reads = 0; reads < 4; ++reads) {
         const auto source = archive.open();

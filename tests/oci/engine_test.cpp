@@ -405,6 +405,26 @@ TEST_CASE("engine load: a wrong blob ends the request before the engine has an a
     REQUIRE(engine.calls().empty());
 }
 
+TEST_CASE("engine load: podman gets no layer that is not what its config promises", "[unit][oci]") {
+    // podman 4.3 loads such an image from an OCI layout without a word.
+    const Case lying = [] {
+        Case what;
+        const Image promised = memory_image({{LayerSpec::Form::Gzip, "uno"}, {LayerSpec::Form::Plain, "two"}});
+        what.image.config = promised.config;
+        std::string manifest = what.image.manifest.raw.bytes;
+        const std::string config = what.image.manifest.config.digest.text();
+        manifest.replace(manifest.find(config), config.size(), promised.manifest.config.digest.text());
+        what.images = {{with_manifest(what.image, manifest), {"a:1"}}};
+        what.plan = ArchivePlan::make(what.images);
+        return what;
+    }();
+    ScriptedEngine podman(loads(kLoaded, inspected(lying.image)), {.podman = true});
+    const Error error = load_failure(podman, lying);
+    REQUIRE(error.code() == ErrorCode::Integrity);
+    REQUIRE(contains(error.what(), "diff ID"));
+    REQUIRE(podman.calls().empty());
+}
+
 TEST_CASE("engine load: a source that fails is the error, not the broken request", "[unit][oci]") {
     Case what({"a:1"}, {{LayerSpec::Form::Plain, random_bytes(3 << 20, 4)}});
     what.blobs->on_read = [](std::uint64_t reads) {

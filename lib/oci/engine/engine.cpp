@@ -127,7 +127,7 @@ void EngineClient::save(const std::vector<std::string>& names, Sink& archive, co
     if (names.empty()) {
         throw Error(ErrorCode::InvalidInput, "nothing to save: no image is named");
     }
-    const bool knows_platforms = state_->version(run) >= kPlatformApi;
+    const bool knows_platforms = state_->dialect(run).version >= kPlatformApi;
     HttpResponse response = state_->send({.path = "/images/get",
                                           .query = query_of(names, knows_platforms ? platform : std::nullopt),
                                           .works_in_silence = true},
@@ -141,10 +141,12 @@ void EngineClient::save(const std::vector<std::string>& names, Sink& archive, co
 
 EngineClient::Loaded EngineClient::load(const std::vector<ArchiveImage>& images, const ArchivePlan& plan,
                                         const std::string& task, const Run& run) {
+    // podman takes the diff IDs of an OCI layout for granted; docker checks them itself.
+    const bool deep = state_->dialect(run).podman;
     HttpResponse response = state_->send({.method = "POST",
                                           .path = "/images/load",
                                           .query = "quiet=1",
-                                          .body = std::make_shared<VerifiedArchive>(plan, task, run),
+                                          .body = std::make_shared<VerifiedArchive>(plan, deep, task, run),
                                           .works_in_silence = true},
                                          run);
     if (response.status != 200) {

@@ -89,12 +89,12 @@ HttpRequest EngineSession::request(const std::string& method, const std::string&
     return request;
 }
 
-ApiVersion EngineSession::version(const Run& run) {
+EngineSession::Dialect EngineSession::dialect(const Run& run) {
     const std::scoped_lock lock(mutex_);
-    if (!version_) {
-        version_ = negotiate(run);
+    if (!dialect_) {
+        dialect_ = negotiate(run);
     }
-    return *version_;
+    return *dialect_;
 }
 
 HttpResponse EngineSession::ping(const Run& run) const {
@@ -111,7 +111,7 @@ HttpResponse EngineSession::ping(const Run& run) const {
     }
 }
 
-ApiVersion EngineSession::negotiate(const Run& run) const {
+EngineSession::Dialect EngineSession::negotiate(const Run& run) const {
     HttpResponse response = ping(run);
     if (response.status != 200) {
         const std::string words = read_server_word(read_error_body(response)).text;
@@ -135,9 +135,9 @@ ApiVersion EngineSession::negotiate(const Run& run) const {
                                                 " of Docker's API; cooper needs " + kOldestApi.text())
             .advise("Docker 1.12 and later speak it.");
     }
-    // podman answers to every version.
-    if (*newest <= kNewestApi || response.headers.find("Libpod-Api-Version")) {
-        return std::min(*newest, kNewestApi);
+    const bool podman = response.headers.find("Libpod-Api-Version").has_value();
+    if (*newest <= kNewestApi || podman) {  // podman answers to every version
+        return {std::min(*newest, kNewestApi), podman};
     }
     if (const auto oldest = oldest_version(run); oldest && *oldest > kNewestApi) {
         throw Error(ErrorCode::Unsupported, name() + " takes versions from " + oldest->text() +
@@ -145,7 +145,7 @@ ApiVersion EngineSession::negotiate(const Run& run) const {
             .advise("A newer cooper is needed, or DOCKER_MIN_API_VERSION=" + kNewestApi.text() +
                     " in the daemon's environment.");
     }
-    return kNewestApi;
+    return {kNewestApi, podman};
 }
 
 /// MinAPIVersion of /version; nullopt when it does not say.
@@ -160,7 +160,7 @@ std::optional<ApiVersion> EngineSession::oldest_version(const Run& run) const {
 }
 
 HttpResponse EngineSession::send(const Call& call, const Run& run) {
-    HttpRequest request = this->request(call.method, "/v" + version(run).text() + call.path, call.query);
+    HttpRequest request = this->request(call.method, "/v" + dialect(run).version.text() + call.path, call.query);
     if (call.body) {
         request.body = call.body;
         // A form is what servers take a body for that has no type.

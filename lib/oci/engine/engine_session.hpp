@@ -33,9 +33,13 @@ public:
     [[nodiscard]] const EngineEndpoint& endpoint() const noexcept { return endpoint_; }
     /// "the engine at /run/docker.sock", for messages.
     [[nodiscard]] std::string name() const;
-    /// The version that both sides speak; asked for once. Throws Error: Unavailable and AccessDenied with what to do
-    /// about it, Unsupported when there is no such version.
-    ApiVersion version(const Run& run);
+    struct Dialect {
+        ApiVersion version;  ///< the newest that both sides speak
+        bool podman = false;
+    };
+    /// Asked for once. Throws Error: Unavailable and AccessDenied with what to do about it, Unsupported when there is
+    /// no common version.
+    Dialect dialect(const Run& run);
 
     struct Call {
         std::string method = "GET";
@@ -53,14 +57,14 @@ private:
     [[nodiscard]] HttpRequest request(const std::string& method, const std::string& path,
                                       const std::string& query) const;
     [[nodiscard]] HttpResponse ping(const Run& run) const;
-    [[nodiscard]] ApiVersion negotiate(const Run& run) const;
+    [[nodiscard]] Dialect negotiate(const Run& run) const;
     [[nodiscard]] std::optional<ApiVersion> oldest_version(const Run& run) const;
 
     HttpClient& http_;
     EngineEndpoint endpoint_;
     EngineOptions options_;
     std::mutex mutex_;
-    std::optional<ApiVersion> version_;
+    std::optional<Dialect> dialect_;
 };
 
 }  // namespace cooper::oci

@@ -22,11 +22,11 @@ constexpr std::uint64_t kHeldBack = 64ULL << 10;
 /// The writing side is a thread that runs the archive's own stream; the reading side copies out of its parts.
 class ArchivePipe final : public Source, private PartConsumer {
 public:
-    ArchivePipe(ArchivePlan plan, const std::string& task, const Run& run)
+    ArchivePipe(ArchivePlan plan, bool deep, const std::string& task, const Run& run)
         : plan_(std::move(plan)),
           free_to_go_(plan_.size() - std::min(kHeldBack, plan_.size())),
           forward_(run.stop, [this] { stop_.request_stop(); }),
-          writer_([this, task, run] { write_all(task, run.with_stop(stop_.get_token())); }) {}
+          writer_([this, deep, task, run] { write_all(deep, task, run.with_stop(stop_.get_token())); }) {}
     ArchivePipe(const ArchivePipe&) = delete;
     ArchivePipe& operator=(const ArchivePipe&) = delete;
     ~ArchivePipe() override {
@@ -51,13 +51,14 @@ public:
     }
 
 private:
-    void write_all(const std::string& task, const Run& run) noexcept {
+    void write_all(bool deep, const std::string& task, const Run& run) noexcept {
         std::exception_ptr failure;
         try {
             ArchiveStreamOptions options;
             options.part_size = kPart;
             options.buffers = kParts;
             options.uploads = 1;  // so that parts come in order
+            options.deep = deep;
             options.task = task;
             stream_archive(plan_, *this, options, run);
         } catch (...) {
@@ -105,7 +106,7 @@ std::unique_ptr<Source> VerifiedArchive::open(std::uint64_t offset, std::uint64_
     if (offset != 0 || length != size()) {
         throw Error(ErrorCode::Unsupported, "an archive on its way to an engine is read from its beginning only");
     }
-    return std::make_unique<ArchivePipe>(plan_, task_, run_);
+    return std::make_unique<ArchivePipe>(plan_, deep_, task_, run_);
 }
 
 }  // namespace cooper::oci

@@ -16,15 +16,16 @@ namespace cooper::oci {
 /// read. It opens at its beginning only (a request that is sent once more begins anew).
 class VerifiedArchive final : public Ranged {
 public:
-    /// `task` names progress events.
-    VerifiedArchive(ArchivePlan plan, std::string task, const Run& run)
-        : plan_(std::move(plan)), task_(std::move(task)), run_(run) {}
+    /// `deep`: layers are inflated and must have their diff IDs. `task` names progress events.
+    VerifiedArchive(ArchivePlan plan, bool deep, std::string task, const Run& run)
+        : plan_(std::move(plan)), deep_(deep), task_(std::move(task)), run_(run) {}
     using Ranged::open;
     [[nodiscard]] std::uint64_t size() const override { return plan_.size(); }
     [[nodiscard]] std::unique_ptr<Source> open(std::uint64_t offset, std::uint64_t length) const override;
 
 private:
     ArchivePlan plan_;
+    bool deep_;
     std::string task_;
     Run run_;
 };
