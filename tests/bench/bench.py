@@ -13,6 +13,7 @@ sys.path.insert(0, os.path.join(HERE, "..", "integration"))
 
 import images  # noqa: E402
 import measure  # noqa: E402
+import places  # noqa: E402
 import real_image  # noqa: E402
 import trees  # noqa: E402
 from services import Registry, Unavailable, Workspace, free_port, listens  # noqa: E402
@@ -28,7 +29,9 @@ class Bench:
         self.registry = Registry(workspace)
         self.port = free_port()
         self.store = workspace.start("null-s3", [NULL_S3, self.port], lambda: listens(self.port))
-        self.services = [self.registry.process.pid, self.store.pid]
+        second = Registry(workspace, "second")
+        self.places = places.Places(self, COOPER, second)
+        self.services = [self.registry.process.pid, second.process.pid, self.store.pid]
         self.endpoint = "http://127.0.0.1:%d" % self.port
         # The system's own tools first: version managers' shims look for their versions below $HOME.
         self.environment = {"PATH": "/usr/bin:" + os.environ["PATH"], "HOME": workspace.directory("home"), "TMPDIR": workspace.directory("tmp"), "LANG": "C.UTF-8",
@@ -49,8 +52,11 @@ class Bench:
         self.trees = trees.Trees(COOPER, self.tree, large, home)
         if flows & {"tree digest large"}:
             trees.make_large_files(large)
-        if flows & {"pull", "pull 60 layers", "publish", "publish again", "append 20k files"}:
+        if flows - {"start-up", "presign"} - {flow for flow in flows if flow.startswith("tree")}:
             self.prepare_images()
+        if "archive to registry" in flows:
+            measure.run([COOPER, "pull", "--no-store", self.real, os.path.join(self.workspace.path, "real.tar"), "--quiet"], self.environment, [],
+                        self.workspace.path)
 
     def prepare_images(self):
         path, size = real_image.layout_path()
@@ -91,7 +97,8 @@ class Bench:
     def pull(self, image):
         out = self.fresh("pull")
         return {
-            "cooper": [COOPER, "pull", image, out + ".tar", "--quiet"],
+            "cooper": [COOPER, "pull", "--no-store", image, out + ".tar", "--quiet"],
+            "cooper, filling the store": [COOPER, "pull", "--store", out + "-store", image, out + ".tar", "--quiet"],
             "skopeo": ["skopeo", "--insecure-policy", "copy", "--quiet", "--src-tls-verify=false", "docker://" + image, "docker-archive:%s.tar:a:1" % out],
             "podman": [self.podman("pull", "--quiet", "--tls-verify=false", image), self.podman("save", "--quiet", "-o", out + ".tar", image)],
             "crane": ["crane", "pull", "--insecure", image, out + ".tar"],
@@ -124,7 +131,7 @@ class Bench:
         out = self.fresh("append")
         layout = out + "-layout"
         return {
-            "cooper": [COOPER, "append", self.many, "--layer", self.tree + ":/srv/app", "--tag", "app:1", "-o", out + ".tar", "--quiet"],
+            "cooper": [COOPER, "append", self.many, "--layer", self.tree + ":/srv/app", "--tag", "app:1", "-o", out + ".tar", "--no-store", "--quiet"],
             "umoci+skopeo": [["skopeo", "--insecure-policy", "copy", "--quiet", "--src-tls-verify=false", "docker://" + self.many, "oci:%s:a" % layout],
                              ["umoci", "insert", "--image", layout + ":a", self.tree, "/srv/app"],
                              ["skopeo", "--insecure-policy", "copy", "--quiet", "oci:%s:a" % layout, "docker-archive:%s.tar:a:1" % out]],
@@ -172,6 +179,7 @@ class Bench:
                 except RuntimeError as failure:
                     print("%s, %s: %s" % (flow, name, failure), file=sys.stderr)
                 self.clean()
+                self.places.empty_second()
         self.show(flow, {name: measure.Summary(found) for name, found in samples.items()})
 
     def takes_part(self, name, command):
@@ -205,6 +213,10 @@ class Bench:
         flows = {
             "pull": (lambda: self.pull(self.real), rounds), "pull 60 layers": (lambda: self.pull(self.many), rounds),
             "publish": (self.publish, rounds), "publish again": (self.publish_again, rounds), "append 20k files": (self.append, rounds),
+            "pull from the store": (self.places.registry_to_engine_archive_from_store, rounds),
+            "registry to registry": (self.places.registry_to_registry, rounds), "new repository": (self.places.new_repository, max(rounds, 5)),
+            "registry to layout": (self.places.registry_to_layout, rounds), "archive to registry": (self.places.archive_to_registry, rounds),
+            "append and push": (lambda: self.places.append(True), rounds), "append and push unchanged": (lambda: self.places.append(False), rounds),
             "tree digest": (lambda: self.trees.digest(), rounds), "tree digest unchanged": (lambda: self.trees.unchanged(), max(rounds, 10)),
             "tree digest large": (lambda: self.trees.digest_large(), rounds),
             "start-up": (self.start_up, max(rounds, 20)), "presign": (self.presign, rounds),
