@@ -2,6 +2,7 @@
 #pragma once
 
 #include "command_line.hpp"
+#include "exit_code.hpp"
 #include "output.hpp"
 
 #include <memory>
@@ -21,6 +22,8 @@ public:
     virtual void run(const std::vector<std::string>& positionals) = 0;
 
     OutputFlags output;
+    /// The command's, once run() returned: an answer need not be a yes.
+    int exit_code = kExitDone;
 
 protected:
     /// Throws UsageError that shows the verb's usage line unless there are between `least` and `most` positionals.
@@ -43,6 +46,14 @@ std::unique_ptr<Command> make_save_command();
 std::unique_ptr<Command> make_abort_orphans_command();
 std::unique_ptr<Command> make_tags_command();
 std::unique_ptr<Command> make_unpack_command();
+std::unique_ptr<Command> make_annotate_command();
+std::unique_ptr<Command> make_config_command();
+std::unique_ptr<Command> make_diff_command();
+std::unique_ptr<Command> make_flatten_command();
+std::unique_ptr<Command> make_index_make_command();
+std::unique_ptr<Command> make_index_add_command();
+std::unique_ptr<Command> make_index_remove_command();
+std::unique_ptr<Command> make_rebase_command();
 std::unique_ptr<Command> make_version_command();
 
 /// In the order of the list that `cooper help` prints.

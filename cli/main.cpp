@@ -23,7 +23,7 @@ namespace {
 constexpr std::string_view kExitCodes =
     "Exit codes\n"
     "    0  done, and verified\n"
-    "    1  another failure\n"
+    "    1  another failure; of cooper diff also: the images differ\n"
     "    2  the command line is wrong\n"
     "    4  bytes are not what their digest or size says\n"
     "    7  credentials are missing, wrong or not sufficient (registry, S3, STS)\n"
@@ -79,7 +79,7 @@ Selected select_verb(std::span<const std::string_view> arguments) {
         names.push_back(command->text().name);
     }
     std::string given(arguments[0]);
-    if (given == "s3" && arguments.size() > 1) {
+    if ((given == "s3" || given == "index") && arguments.size() > 1) {
         given += " " + std::string(arguments[1]);
     }
     const auto suggestion = nearest(given, names);
@@ -87,41 +87,46 @@ Selected select_verb(std::span<const std::string_view> arguments) {
                      suggestion ? "cooper " + std::string(*suggestion) : "cooper help lists all");
 }
 
-void run_verb(Command& command, std::span<const std::string_view> arguments) {
+int run_verb(Command& command, std::span<const std::string_view> arguments) {
     CommandLine line(command.text());
     command.declare(line);
     const auto positionals = line.parse(arguments);
     if (!positionals) {
         print(line.help());
-        return;
+        return kExitDone;
     }
     const WorkflowCommandsStopped workflow_commands_stopped;
     command.run(*positionals);
+    return command.exit_code;
 }
 
-void run(std::span<const std::string_view> arguments) {
+int run(std::span<const std::string_view> arguments) {
     if (arguments.empty()) {
         throw UsageError("which verb?", "cooper help lists all");
     }
     if (arguments[0] == "--version") {
-        run_verb(*make_version_command(), arguments.subspan(1));
-    } else if (arguments[0] == "--help" || arguments[0] == "-h" || (arguments[0] == "help" && arguments.size() == 1)) {
-        print(overview());
-    } else if (arguments[0] == "help" && arguments[1] == "exit-codes") {
-        print(kExitCodes);
-    } else if (arguments[0] == "help") {
-        const Selected selected = select_verb(arguments.subspan(1));
-        run_verb(*selected.command, std::vector<std::string_view>{"--help"});
-    } else {
-        const Selected selected = select_verb(arguments);
-        run_verb(*selected.command, arguments.subspan(selected.words));
+        return run_verb(*make_version_command(), arguments.subspan(1));
     }
+    if (arguments[0] == "--help" || arguments[0] == "-h" || (arguments[0] == "help" && arguments.size() == 1)) {
+        print(overview());
+        return kExitDone;
+    }
+    if (arguments[0] == "help" && arguments[1] == "exit-codes") {
+        print(kExitCodes);
+        return kExitDone;
+    }
+    if (arguments[0] == "help") {
+        const Selected selected = select_verb(arguments.subspan(1));
+        return run_verb(*selected.command, std::vector<std::string_view>{"--help"});
+    }
+    const Selected selected = select_verb(arguments);
+    return run_verb(*selected.command, arguments.subspan(selected.words));
 }
 
 // The only place that catches everything.
-std::optional<Failure> failure_of(std::span<const std::string_view> arguments) noexcept try {
+std::optional<Failure> failure_of(std::span<const std::string_view> arguments, int& exit_code) noexcept try {
     try {
-        run(arguments);
+        exit_code = run(arguments);
         return std::nullopt;
     } catch (const UsageError& error) {
         return Failure{kExitUsage, "usage", error.what(), error.advice()};
@@ -156,9 +161,10 @@ void report(const Failure& failure, bool json) {
 int main_with(std::span<const std::string_view> arguments) noexcept try {
     static_cast<void>(std::signal(
         SIGPIPE, SIG_IGN));  // a reader that went away is an error of write(), not our death with uploads open
-    auto failure = failure_of(arguments);
+    int exit_code = kExitDone;
+    auto failure = failure_of(arguments, exit_code);
     if (!failure) {
-        return kExitDone;
+        return exit_code;
     }
     if (const int signal = Interrupts::received(); signal != 0) {
         failure->exit_code = kExitSignalBase + signal;

@@ -16,7 +16,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import harness  # noqa: E402
 import services  # noqa: E402
 
-VERBS = ["publish", "append", "pull", "push", "copy", "save", "load", "unpack", "inspect", "list-tags", "referrers", "delete",
+VERBS = ["publish", "append", "pull", "push", "copy", "save", "load", "unpack", "config", "annotate", "flatten", "rebase", "index make", "index add",
+         "index remove", "inspect", "diff", "list-tags", "referrers", "delete",
          "tags", "presign", "changelog", "s3 abort-orphans", "version"]
 GIT = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1", "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "a",
        "GIT_COMMITTER_EMAIL": "a@b", "GIT_AUTHOR_DATE": "2024-01-16T09:15:42Z", "GIT_COMMITTER_DATE": "2024-01-16T09:15:42Z"}

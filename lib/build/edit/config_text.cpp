@@ -10,7 +10,7 @@
 
 #include <algorithm>
 #include <map>
-#include <set>
+#include <utility>
 
 namespace cooper::build {
 
@@ -124,17 +124,14 @@ private:
     }
 
     void edit_labels(const ConfigEdit& edit) {
-        const std::map<std::string, std::string> sorted = [&] {
-            std::map<std::string, std::string> labels;
-            for (const auto& [name, value] : edit.labels) {
-                if (name.empty()) {
-                    refuse("a label without a name");
-                }
-                labels[name] = quoted_json(value);
+        Members labels;
+        for (const auto& [name, value] : edit.labels) {
+            if (name.empty()) {
+                refuse("a label without a name");
             }
-            return labels;
-        }();
-        edit_members("Labels", "label", edit.unset_labels, sorted);
+            labels.emplace_back(name, quoted_json(value));
+        }
+        edit_members("Labels", "label ", edit.unset_labels, labels);
     }
 
     void edit_ports(const ConfigEdit& edit) {
@@ -143,45 +140,52 @@ private:
             const auto ports = parse_ports(text);
             unset.insert(unset.end(), ports.begin(), ports.end());
         }
-        std::map<std::string, std::string> set;
+        Members set;
         for (const auto& text : edit.ports) {
             for (const auto& port : parse_ports(text)) {
-                set[port] = "{}";
+                set.emplace_back(port, "{}");
             }
         }
-        edit_members("ExposedPorts", "port", unset, set);
+        edit_members("ExposedPorts", "port ", unset, set);
     }
 
     void edit_volumes(const ConfigEdit& edit) {
-        std::map<std::string, std::string> set;
+        Members set;
         for (const auto& path : edit.volumes) {
             if (!path.starts_with('/')) {
                 refuse("the volume '" + oci::printable(path) + "' is not absolute");
             }
-            set[path] = "{}";
+            set.emplace_back(path, "{}");
         }
-        edit_members("Volumes", "volume", edit.unset_volumes, set);
+        edit_members("Volumes", "volume ", edit.unset_volumes, set);
     }
 
-    /// Members keep their places; new ones come last, sorted.
-    void edit_members(std::string_view key, const std::string& name, const std::vector<std::string>& unset,
-                      const std::map<std::string, std::string>& set) {
-        if (unset.empty() && set.empty()) {
-            return;
-        }
+    using Members = std::vector<std::pair<std::string, std::string>>;
+
+    /// Members keep their places; new ones come last, sorted. Of one that is given twice, the last counts.
+    void edit_members(std::string_view key, const std::string& prefix, const std::vector<std::string>& unset,
+                      const Members& set) {
         auto object = object_of(container_, key);
-        const auto before = object.text();
+        std::map<std::string, bool> changed;
         for (const auto& member : unset) {
             if (object.remove(member)) {
-                tell(name + " " + member);
+                tell(prefix + member);
             }
         }
+        std::map<std::string, std::string> sorted;
         for (const auto& [member, value] : set) {
-            if (set_member(object, member, value)) {
-                tell(name + " " + member);
+            sorted[member] = value;
+        }
+        for (const auto& [member, value] : sorted) {
+            changed[member] = set_member(object, member, value);
+        }
+        for (const auto& [member, value] : set) {  // told in the order given, once
+            if (std::exchange(changed[member], false)) {
+                tell(prefix + member);
             }
         }
-        if (object.text() != before) {
+        const auto* known = container_.find(key);
+        if (object.text() != (known == nullptr || *known == "null" ? "{}" : *known)) {
             container_.set(key, object.text());
         }
     }
