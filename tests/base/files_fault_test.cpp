@@ -2,9 +2,9 @@
 #include "cooper/base/error.hpp"
 #include "cooper/base/files.hpp"
 
+#include "support/small_disk.hpp"
+
 #include <catch2/catch.hpp>
-#include <sys/mount.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -12,48 +12,11 @@
 #include <functional>
 
 using namespace cooper;
+using cooper::testing::FileSizeLimit;
+using cooper::testing::SmallDisk;
 namespace fs = std::filesystem;
 
 namespace {
-
-/// Files cannot grow beyond `bytes` while this lives.
-class FileSizeLimit {
-public:
-    explicit FileSizeLimit(rlim_t bytes) : handler_(std::signal(SIGXFSZ, SIG_IGN)) {
-        getrlimit(RLIMIT_FSIZE, &before_);
-        const rlimit now{bytes, before_.rlim_max};
-        setrlimit(RLIMIT_FSIZE, &now);
-    }
-    FileSizeLimit(const FileSizeLimit&) = delete;
-    FileSizeLimit& operator=(const FileSizeLimit&) = delete;
-    ~FileSizeLimit() {
-        setrlimit(RLIMIT_FSIZE, &before_);
-        std::signal(SIGXFSZ, handler_);
-    }
-
-private:
-    void (*handler_)(int);
-    rlimit before_{};
-};
-
-/// A file system of 64 KiB; only root may have one.
-class SmallDisk {
-public:
-    SmallDisk() : mounted_(mount("tmpfs", directory_.path().c_str(), "tmpfs", 0, "size=64k") == 0) {}
-    SmallDisk(const SmallDisk&) = delete;
-    SmallDisk& operator=(const SmallDisk&) = delete;
-    ~SmallDisk() {
-        if (mounted_) {
-            umount2(directory_.path().c_str(), MNT_DETACH);
-        }
-    }
-    [[nodiscard]] bool mounted() const noexcept { return mounted_; }
-    [[nodiscard]] const fs::path& path() const noexcept { return directory_.path(); }
-
-private:
-    TempDirectory directory_;
-    bool mounted_;
-};
 
 int error_number_of(const std::function<void()>& action) {
     try {

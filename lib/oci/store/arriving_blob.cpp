@@ -253,7 +253,7 @@ void ArrivingBlob::accept() {
 }
 
 std::string ArrivingBlob::reject() {
-    if (role_ == Role::Writes && file_is_in_place()) {
+    if (role_ == Role::Writes && file_is_in_place() && ftruncate(file_.get(), 0) == 0) {  // followers see it
         unlink(path_.c_str());
     }
     return continued_ > 0 ? "again: what an earlier run had kept of it was damaged and is dropped" : "";

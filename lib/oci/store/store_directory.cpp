@@ -84,8 +84,11 @@ StoreDirectory::StoreDirectory(const fs::path& path) : path_(path) {
     try {
         make_parts();
         take_lease();
-    } catch (const SystemError& error) {
-        lease_ = FileDescriptor();
+    } catch (const Error& error) {
+        if (lease_.valid()) {
+            unlink(lease_path_.c_str());
+            lease_ = FileDescriptor();
+        }
         read_only_ = error.what();
     }
 }
@@ -110,13 +113,18 @@ void StoreDirectory::take_lease() {
     const Lock lock(*this, Lock::Kind::Shared);  // gc must not find the file before it is locked
     lease_path_ = path_ / kLeaseDirectory / (std::to_string(getpid()) + "." + random_hex());
     FileDescriptor lease(::open(lease_path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666));
-    FileStatus status{};
-    if (!lease.valid() || fstat(lease.get(), &status) != 0) {
+    if (!lease.valid()) {
         throw SystemError("cannot create " + lease_path_.string(), errno);
     }
-    lease_start_ = status.st_mtim;
     lease_ = std::move(lease);
     static_cast<void>(try_flock(lease_.get(), lease_path_));
+    // Not the kernel's own time for new files, which lags behind by a tick: blobs touched in it would seem to be ours.
+    FileStatus status{};
+    touch(lease_.get(), nullptr);
+    if (fstat(lease_.get(), &status) != 0) {
+        throw SystemError("cannot examine " + lease_path_.string(), errno);
+    }
+    lease_start_ = status.st_mtim;
 }
 
 fs::path StoreDirectory::blob_file(const Digest& digest) const {

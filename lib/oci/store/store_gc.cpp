@@ -31,7 +31,8 @@ std::uint64_t size_of(const FileStatus& status) {
 }
 
 bool is_untouched(const FileStatus& now, const FileStatus& then) {
-    return is_same_file(now, then) && is_not_after(now.st_mtim, then.st_mtim);
+    return is_same_file(now, then) && is_not_after(now.st_mtim, then.st_mtim) &&
+           is_not_after(then.st_mtim, now.st_mtim);
 }
 
 /// Regular files below `directory`.
