@@ -65,7 +65,7 @@ void ConnectionFlags::declare_places(CommandLine& line) {
     declare_registry(line);
     line.heading("Engine and store");
     line.value("--host", "URL",
-               "docker-daemon: unix:///PATH or tcp://HOST:PORT; default: DOCKER_HOST, docker's context", host);
+               "unix:///PATH or tcp://HOST:PORT; default: DOCKER_HOST, docker's context", host);
     store.declare(line);
 }
 

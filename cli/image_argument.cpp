@@ -18,20 +18,24 @@ namespace {
 using Kind = oci::PlaceName::Kind;
 using Use = oci::PlaceName::Use;
 
-/// A "=" may belong to the path of an archive or a layout.
-bool is_existing_path(std::string_view text) {
+/// Whether the "=" at `equals` belongs to the path of an archive or a layout that exists.
+bool is_in_path(std::string_view text, std::size_t equals) {
     std::error_code ignored;
     try {
         const auto place = oci::PlaceName::parse(text, Use::Read);
-        return !place.path.empty() && std::filesystem::exists(place.path, ignored);
+        return !place.path.empty() && text.find(place.path) + place.path.size() > equals &&
+               std::filesystem::exists(place.path, ignored);
     } catch (const Error&) {
         return false;
     }
 }
 
-bool looks_like_archive(std::string_view text) {
-    return text.starts_with("./") || text.starts_with("../") || text.starts_with('/') || text.ends_with(".tar") ||
-           text.ends_with(".tar.gz") || text.ends_with(".tgz") || text.ends_with(".tar.zst");
+/// No image in a registry is called so; a missing file should not be looked for on Docker Hub.
+bool is_path(std::string_view text) {
+    return text.starts_with("./") || text.starts_with("../") || text.starts_with('/');
+}
+bool is_archive_name(std::string_view text) {
+    return text.ends_with(".tar") || text.ends_with(".tar.gz") || text.ends_with(".tgz") || text.ends_with(".tar.zst");
 }
 
 }  // namespace
@@ -40,7 +44,7 @@ ImageArgument ImageArgument::parse(std::string_view text) {
     ImageArgument argument;
     std::string_view source = text;
     for (std::size_t equals = source.rfind('='); equals != std::string_view::npos; equals = source.rfind('=')) {
-        if (is_existing_path(source)) {
+        if (is_in_path(source, equals)) {
             break;
         }
         argument.names.push_back(parse_name(source.substr(equals + 1), text));
@@ -71,10 +75,13 @@ oci::PlaceName parse_source(std::string_view text) {
         whole.insert(0, "docker-archive:");
     } else if (std::filesystem::exists(path / "oci-layout", ignored)) {
         whole.insert(0, "oci:");
-    } else if (looks_like_archive(text)) {
+    }
+    const auto place =
+        is_path(whole) ? oci::PlaceName() : as_usage("", [&] { return oci::PlaceName::parse(whole, Use::Read); });
+    if (is_path(whole) || (place.kind == Kind::Registry && !whole.starts_with("docker://") && is_archive_name(whole))) {
         throw UsageError(whole + ": there is no such file");
     }
-    return as_usage("", [&] { return oci::PlaceName::parse(whole, Use::Read); });
+    return place;
 }
 
 oci::PlaceName parse_destination(std::string_view text) {

@@ -49,9 +49,11 @@ public:
         std::vector<oci::Image> pulled;
         for (const ImageArgument& argument : arguments) {
             OpenedImage opened = open_image(session, argument, archive_.platform, Session::Store::Fill);
-            images.push_back({oci::convert_layers(opened.image, archive_.layers, session.spool(), session.run()),
-                              repo_tags(opened.names)});
-            pulled.push_back(std::move(opened.image));
+            pulled.push_back(opened.image);
+            if (oci::needs_conversion(opened.image, archive_.layers)) {
+                opened.image = oci::convert_layers(opened.image, archive_.layers, session.spool(), session.run());
+            }
+            images.push_back({std::move(opened.image), repo_tags(opened.names)});
         }
         const auto plan = oci::ArchivePlan::make(images, archive_.format);
         const oci::ArchiveWriteOptions options{.connections = archive_.jobs,

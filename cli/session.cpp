@@ -100,7 +100,7 @@ const oci::PlaceAccess& Session::places(Store store) {
         places_.engine = [this]() -> oci::EngineClient& { return engine(); };
         places_.input = [this]() -> Source& { return input_; };
         places_.output = [this]() -> Sink& { return standard_output_; };
-        places_.spool = spool();
+        places_.spool = [this] { return spool(); };
         places_.upload_sessions = upload_sessions(environment_);
     }
     return places_;

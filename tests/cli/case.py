@@ -18,7 +18,8 @@ import services  # noqa: E402
 
 VERBS = ["publish", "append", "pull", "push", "copy", "save", "load", "unpack", "config", "annotate", "flatten", "rebase", "index make", "index add",
          "index remove", "inspect", "diff", "list-tags", "referrers", "delete",
-         "tags", "presign", "changelog", "s3 abort-orphans", "version"]
+         "tags", "presign", "changelog", "s3 abort-orphans", "store ls", "store du", "store gc",
+         "store verify", "store rm", "version"]
 GIT = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1", "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "a",
        "GIT_COMMITTER_EMAIL": "a@b", "GIT_AUTHOR_DATE": "2024-01-16T09:15:42Z", "GIT_COMMITTER_DATE": "2024-01-16T09:15:42Z"}
 
@@ -44,7 +45,7 @@ class TestCase(unittest.TestCase):
 
     def image(self, name="site.tar", *flags, tag="acme/site:1", text="<p>hello\n"):
         """A docker-archive made by `cooper append`."""
-        self.cooper("append", "scratch", "--layer", self.site(text=text) + ":/srv", "--tag", tag, "-o", self.path(name), *flags)
+        self.cooper("append", "scratch", "--layer", self.site(text=text) + ":/srv", "--tag", tag, "-o", self.path(name), "--no-store", *flags)
         return self.path(name)
 
     def publish(self, *arguments, **options):

@@ -86,10 +86,10 @@ class Mistakes(case.TestCase):
         self.fails(2, "inspect", "--raw", "--config", "a", says="--raw and --config exclude each other")
 
     def test_after_two_dashes_nothing_is_a_flag(self):
-        self.fails(2, "inspect", "--", "--raw", says="--raw: ")
+        self.fails(2, "inspect", "--", "--raw", says='"--raw"')
 
     def test_images_are_named_as_docker_names_them(self):
-        self.fails(2, "pull", "Acme/App:1", "x.tar", says=["Acme/App:1: ", "lowercase"])
+        self.fails(2, "pull", "Acme/App:1", "x.tar", says=['"Acme/App:1"', "lowercase"])
         self.fails(2, "pull", "app:1=other", "x.tar", says='"other" is not NAME:TAG')
         self.fails(2, "pull", "app:1", "x.tar", "=Other:1", says="lowercase")
         self.fails(2, "inspect", "app:1=other:2", says="no meaning here")

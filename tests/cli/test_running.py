@@ -29,7 +29,7 @@ class Registry(case.TestCase):
         os.makedirs(self.path("big"), exist_ok=True)
         with open(self.path("big/noise"), "wb") as noise:
             noise.write(os.urandom(2_000_000))
-        self.cooper("append", "scratch", "--layer", self.path("big"), "--tag", "acme/big:1", "-o", self.path("big.tar"))
+        self.cooper("append", "scratch", "--layer", self.path("big"), "--tag", "acme/big:1", "-o", self.path("big.tar"), "--no-store")
         registry = case.FakeRegistry(self.path("big.tar"), **options)
         self.addCleanup(registry.close)
         return registry

@@ -27,7 +27,8 @@ struct PlaceAccess {
     std::function<EngineClient&()> engine;
     Store* store = nullptr;       ///< null: none; then store: places are refused
     bool fill_store = false;      ///< blobs read from registries are kept in the store
-    std::filesystem::path spool;  ///< a directory for streams and re-encoded layers; must stay as long
+    /// A directory for streams and re-encoded layers, asked for when one is needed; must stay as long.
+    std::function<std::filesystem::path()> spool;
     /// Where pushes remember open uploads, so that one that was cut goes on; empty: they do not.
     std::filesystem::path upload_sessions;
     std::function<Source&()> input;  ///< standard input, for "-"

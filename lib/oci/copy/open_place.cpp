@@ -116,19 +116,28 @@ OpenedPlace open_store(const PlaceName& place, const Wanted& wanted, const Place
 }
 
 ArchiveFile open_archive_file(const PlaceName& place, const PlaceAccess& access, const Run& run) {
-    return place.is_stream() ? ArchiveFile::read(access.input(), "standard input", access.spool, run)
-                             : ArchiveFile::open(place.path, access.spool, run);
+    if (place.is_stream()) {
+        return ArchiveFile::read(access.input(), "standard input", access.spool(), run);
+    }
+    try {
+        return ArchiveFile::open(place.path, {}, run);
+    } catch (const Error& error) {
+        if (error.code() != ErrorCode::Unsupported) {
+            throw;
+        }
+    }
+    return ArchiveFile::open(place.path, access.spool(), run);  // a pipe, or compressed as a whole
 }
 
 /// The engine's own archive of the images, below the spool.
 ArchiveFile save_from_engine(const PlaceName& place, const std::optional<Platform>& platform, const PlaceAccess& access,
                              const Run& run) {
     const std::string name = place.reference ? place.reference->text() : place.which;
-    const auto file = access.spool / ("engine-" + std::string(sha256(name).hex()) + ".tar");
+    const auto file = access.spool() / ("engine-" + std::string(sha256(name).hex()) + ".tar");
     AtomicFile archive(file);
     access.engine().save({name}, archive, platform, run);
     archive.commit();
-    ArchiveFile opened = ArchiveFile::open(file, access.spool, run);
+    ArchiveFile opened = ArchiveFile::open(file, {}, run);
     std::filesystem::remove(file);  // it is open, so its space goes with it
     return opened;
 }

@@ -60,8 +60,11 @@ std::vector<ArchiveImage> archive_images(const PlaceName& place, const std::vect
     }
     std::vector<ArchiveImage> images;
     for (const OpenedPlace& each : from) {
-        images.push_back({convert_layers(single_image(each, place, run), options.layers, access.spool, run),
-                          texts(names_for(place, each, options))});
+        Image image = single_image(each, place, run);
+        if (needs_conversion(image, options.layers)) {
+            image = convert_layers(image, options.layers, access.spool(), run);
+        }
+        images.push_back({std::move(image), texts(names_for(place, each, options))});
     }
     return images;
 }
