@@ -64,7 +64,7 @@ OpenedImage open_image(Session& session, const ImageArgument& argument, const st
     oci::Image image = argument.in_registry() ? oci::image_of(opened.graph, platform, opened.text, run)
                                               : oci::images_of(opened.graph, run).at(0);
     return {std::move(image), argument.names.empty() ? std::move(opened.names) : argument.names, argument.source,
-            std::move(opened.repositories)};
+            std::move(opened.repositories), std::move(opened.index)};
 }
 
 oci::PlaceName parse_source(std::string_view text) {

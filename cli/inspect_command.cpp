@@ -83,6 +83,25 @@ private:
         return size;
     }
 
+    /// What the index lists that is an image: "linux/amd64", "linux/arm64".
+    static std::vector<std::string> platforms_of(const oci::Index& index) {
+        std::vector<std::string> platforms;
+        for (const oci::Descriptor& entry : index.manifests) {
+            if (entry.platform && entry.platform->os != "unknown") {
+                platforms.push_back(entry.platform->text());
+            }
+        }
+        return platforms;
+    }
+
+    static std::string platforms_text(const oci::Index& index) {
+        std::string text;
+        for (const std::string& platform : platforms_of(index)) {
+            text += (text.empty() ? "" : ", ") + platform;
+        }
+        return text;
+    }
+
     [[nodiscard]] Json json_of(const OpenedImage& opened) const {
         const auto& [manifest, config, blobs] = opened.image;
         Json layers = Json::array();
@@ -97,6 +116,9 @@ private:
                 {"digest", manifest.raw.digest.text()},
                 {"media_type", manifest.raw.media_type},
                 {"platform", config.platform.text()},
+                {"index", opened.index ? Json{{"digest", opened.index->raw.digest.text()},
+                                              {"platforms", platforms_of(*opened.index)}}
+                                       : Json()},
                 {"image_id", config.image_id().text()},
                 {"created", config.created ? Json(format_rfc3339(*config.created)) : Json()},
                 {"layers_size", total_size(opened.image)},
@@ -115,6 +137,8 @@ private:
                     {{"digest", manifest.raw.digest.text()},
                      {"media type", manifest.raw.media_type},
                      {"platform", config.platform.text()},
+                     {"of index", opened.index ? opened.index->raw.digest.text() : ""},
+                     {"platforms", opened.index ? platforms_text(*opened.index) : ""},
                      {"image ID", config.image_id().text()},
                      {"created", config.created ? format_changelog(*config.created) : ""},
                      {"layers", std::to_string(manifest.layers.size()) + ", " + size_text(total_size(opened.image))},

@@ -185,6 +185,13 @@ class Places(harness.TestCase):
                 self.cooper("copy", "--platform", "linux/arm64", origin, place)
                 self.assertEqual(self.held(place).manifests, {"one": wanted})
 
+    def test_inspect_tells_what_an_index_holds(self):
+        origin = "%s/acme/multi:1" % self.registry.address
+        told = self.cooper("inspect", "--json", origin).json
+        self.assertEqual(told["index"], {"digest": self.held("docker://" + origin).root, "platforms": ["linux/amd64", "linux/arm64"]})
+        self.assertEqual(told["platform"], "linux/amd64")
+        self.assertRegex(self.cooper("inspect", origin).out, r"platforms +linux/amd64, linux/arm64\n")
+
     def test_an_index_does_not_fit_where_one_image_goes(self):
         origin = "%s/acme/multi:1" % self.registry.address
         for kind in ("docker-archive", "docker-daemon"):

@@ -79,7 +79,7 @@ TEST_CASE("places: what is refused says why", "[unit][oci]") {
              {"oci:", Use::Read},
              {"oci:-", Use::Write},
              {"docker://", Use::Read},
-             {"docker://UPPER/case", Use::Read},
+             {"docker://acme/UPPER", Use::Read},
              {"dir:/tmp/x", Use::Read},
              {"containers-storage:app", Use::Read},
              {"docker-archive:x.tar:@1", Use::Write},

@@ -25,8 +25,8 @@ namespace cooper::oci {
 struct PlaceAccess {
     std::function<RegistryClient&()> registry;
     std::function<EngineClient&()> engine;
-    Store* store = nullptr;       ///< null: none; then store: places are refused
-    bool fill_store = false;      ///< blobs read from registries are kept in the store
+    Store* store = nullptr;   ///< null: none; then store: places are refused
+    bool fill_store = false;  ///< blobs read from registries are kept in the store
     /// A directory for streams and re-encoded layers, asked for when one is needed; must stay as long.
     std::function<std::filesystem::path()> spool;
     /// Where pushes remember open uploads, so that one that was cut goes on; empty: they do not.
@@ -42,6 +42,8 @@ struct OpenedPlace {
     std::string text;              ///< the place, for messages
     /// Repositories that hold its blobs, for cross-repository mounts; the first is where it came from.
     std::vector<Reference> repositories;
+    /// The index that one platform was chosen from.
+    std::optional<Index> index;
 };
 
 /// Opens a place for reading. `platform` given: that platform's image alone; nullopt with `whole`: everything below the

@@ -4,6 +4,7 @@
 #include "cooper/oci/copy.hpp"
 
 #include "oci/copy/store_first.hpp"
+#include "oci/layout/entries.hpp"
 #include "oci/manifest_entries.hpp"
 
 namespace cooper::oci {
@@ -18,31 +19,27 @@ struct Wanted {
     bool whole = false;
 };
 
-/// The graph below `root`, or of the one platform that is wanted.
-Graph read_wanted(ClassifiedManifest root, const ManifestFetcher& fetch, std::shared_ptr<const Blobs> blobs,
-                  const Wanted& wanted, const std::string& name, const Run& run) {
+/// The place with the graph below `root`, or of the one platform that is wanted.
+OpenedPlace read_wanted(ClassifiedManifest root, const ManifestFetcher& fetch, std::shared_ptr<const Blobs> blobs,
+                        const Wanted& wanted, const std::string& name, const Run& run) {
+    OpenedPlace opened;
+    opened.text = name;
     if (root.kind == ManifestKind::Index && (wanted.platform || !wanted.whole)) {
-        const Index index = Index::parse(std::move(root.raw));
-        const Descriptor& entry = choose_platform(index, wanted.platform.value_or(Platform::host()));
+        opened.index = Index::parse(std::move(root.raw));
+        const Descriptor& entry = choose_platform(*opened.index, wanted.platform.value_or(Platform::host()));
         root = fetch(entry);
         check_is(root.raw, entry);
-        return read_graph(std::move(root), fetch, std::move(blobs), run);
     }
-    Graph graph = read_graph(std::move(root), fetch, std::move(blobs), run);
-    if (graph.kind == ManifestKind::Image && wanted.platform) {
-        static_cast<void>(image_of(graph, wanted.platform, name, run));  // throws if it is another platform's
+    opened.graph = read_graph(std::move(root), fetch, std::move(blobs), run);
+    if (opened.graph.kind == ManifestKind::Image && wanted.platform && !opened.index) {
+        static_cast<void>(image_of(opened.graph, wanted.platform, name, run));  // throws if it is another platform's
     }
-    return graph;
+    return opened;
 }
 
 /// Manifests that lie among the blobs of a layout.
 ManifestFetcher fetch_among(std::shared_ptr<const Blobs> blobs, const Run& run) {
-    return [blobs = std::move(blobs), run](const Descriptor& manifest) {
-        const auto source = verified(blobs->open(manifest, 0, run), manifest.digest, manifest.size,
-                                     "manifest " + manifest.digest.shortened());
-        return classify_manifest(read_all(*source, kMaxDocument, "manifest " + manifest.digest.shortened()),
-                                 manifest.media_type);
-    };
+    return [blobs = std::move(blobs), run](const Descriptor& manifest) { return read_manifest(manifest, *blobs, run); };
 }
 
 std::vector<Reference> name_of(const Reference& reference) {
@@ -71,14 +68,16 @@ OpenedPlace open_registry(const PlaceName& place, const Wanted& wanted, const Pl
     const ManifestFetcher fetch = [&](const Descriptor& child) {
         return registry.manifest(reference.with_digest(child.digest), run);
     };
-    Graph graph = read_wanted(registry.manifest(reference, run), fetch,
-                              through_store(registry.blobs(reference), access), wanted, reference.text(), run);
-    return {std::move(graph), name_of(reference), reference.text(), {reference}};
+    OpenedPlace opened = read_wanted(registry.manifest(reference, run), fetch,
+                                     through_store(registry.blobs(reference), access), wanted, reference.text(), run);
+    opened.names = name_of(reference);
+    opened.repositories = {reference};
+    return opened;
 }
 
 OpenedPlace open_index_entry(const PlaceName& place, const Index& index, std::shared_ptr<const Blobs> blobs,
                              const Wanted& wanted, const Run& run) {
-    const Descriptor& entry = choose_entry(index, place.which);
+    const Descriptor entry = find_entry(index, place.which, *blobs, run);
     const ManifestFetcher fetch = fetch_among(blobs, run);
     ClassifiedManifest root = fetch(entry);
     std::vector<std::string> names{place.which};
@@ -91,10 +90,9 @@ OpenedPlace open_index_entry(const PlaceName& place, const Index& index, std::sh
     if (own.size() > 1) {
         own.erase(own.begin() + 1, own.end());  // the one asked for, else the full one
     }
-    return {read_wanted(std::move(root), fetch, std::move(blobs), wanted, place.text(), run),
-            std::move(own),
-            place.text(),
-            {}};
+    OpenedPlace opened = read_wanted(std::move(root), fetch, std::move(blobs), wanted, place.text(), run);
+    opened.names = std::move(own);
+    return opened;
 }
 
 OpenedPlace open_layout(const PlaceName& place, const Wanted& wanted, const Run& run) {
@@ -146,7 +144,7 @@ OpenedPlace archived(const ArchiveFile& file, std::size_t index, const PlaceName
                      const std::optional<Platform>& platform, const Run& run) {
     const Image image = file.image(index, run);
     check_platform(image.config, platform ? platform : image.config.platform, place.text(), run);
-    return {graph_of(image), names_in(file.images()[index].repo_tags), place.text(), {}};
+    return {graph_of(image), names_in(file.images()[index].repo_tags), place.text(), {}, std::nullopt};
 }
 
 }  // namespace
