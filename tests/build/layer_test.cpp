@@ -110,6 +110,104 @@ TEST_CASE("layer: the same tree is the same layer, however it came about", "[uni
     }
 }
 
+TEST_CASE("layer: names of every length, links, fifos and large numbers are the same bytes each time",
+          "[unit][build]") {
+    // Golden, as above; sizes from 8 GiB and attributes are golden in the tests of the tar writer.
+    constexpr std::string_view kDiffId = "sha256:e446ed89d155ece7957f2970941b541d1c1398f0a278194d47378e813e517d41";
+    for (const bool forward : {true, false}) {
+        const Tree tree;
+        std::vector<std::function<void()>> steps;
+        for (const std::size_t length : {99U, 100U, 101U, 155U, 156U, 254U, 255U}) {
+            steps.emplace_back([&, length] { tree.file(std::string(length, 'f'), std::to_string(length)); });
+            steps.emplace_back([&, length] { tree.symlink("to" + std::to_string(length), std::string(length, 't')); });
+            steps.emplace_back([&, length] { tree.directory(std::string(length, 'd') + "/" + std::string(90, 'e')); });
+        }
+        steps.emplace_back([&] { tree.file(std::string(155, 'x') + "/" + std::string(100, 'y'), "ustar's longest"); });
+        steps.emplace_back([&] { tree.file(std::string(156, 'x') + "/" + std::string(99, 'y'), "too long for it"); });
+        steps.emplace_back([&] { REQUIRE(mkfifo(tree.path("fifo").c_str(), 0600) == 0); });
+        steps.emplace_back([&] { tree.file("a name with spaces and 'quotes'", "", 0755); });
+        steps.emplace_back([&] { tree.file("\xff\xfe\x80", "no text in any encoding"); });
+        if (!forward) {
+            std::reverse(steps.begin(), steps.end());
+        }
+        for (const auto& step : steps) {
+            step();
+        }
+        tree.file("linked/z", "one of three names");
+        tree.hard_link("linked/a", "linked/z");
+        tree.hard_link("linked/" + std::string(200, 'l'), "linked/z");
+        tree.set_all_times(Tree::kTime + 1);
+        tree.set_time("fifo", 8'589'934'592);  // beyond 2106, which ustar's eleven digits still hold; clamped
+        tree.set_time("a name with spaces and 'quotes'", 0);
+        auto options = from(tree);
+        options.uid = 2'097'152;  // more than ustar's seven digits hold
+        options.gid = 4'294'967'294;
+        options.target = "/opt/app";
+        const auto made = make_layer(options);
+        CAPTURE(forward);
+        CHECK(made.layer.diff_id.text() == kDiffId);
+        CHECK(made.layer.files == 22);
+    }
+}
+
+TEST_CASE("layer: whoever owns the files, and whoever runs it, the layer is the same", "[unit][build]") {
+    const Tree tree;
+    fill_golden_tree(tree, 5);
+    chmod(tree.path().c_str(), 0755);
+    const auto before = make_layer(from(tree)).layer.descriptor.digest;
+    if (geteuid() != 0) {
+        WARN("SKIPPED: only root gives files away");
+        return;
+    }
+    for (const auto& item : std::filesystem::recursive_directory_iterator(tree.path())) {
+        REQUIRE(lchown(item.path().c_str(), 1234, 5678) == 0);
+    }
+    REQUIRE(lchown(tree.path().c_str(), 1234, 5678) == 0);
+    CHECK(make_layer(from(tree)).layer.descriptor.digest == before);
+    REQUIRE(seteuid(1234) == 0);
+    const auto as_user = make_layer(from(tree)).layer.descriptor.digest;
+    REQUIRE(seteuid(0) == 0);
+    CHECK(as_user == before);
+}
+
+TEST_CASE("layer: every compression holds the same tar and says what it is", "[unit][build]") {
+    const Tree tree;
+    fill_golden_tree(tree, 6);
+    struct Case {
+        Compression kind;
+        std::string_view media_type, compressor;
+    };
+    const Case cases[] = {
+        {Compression::None, oci::media_type::kOciLayer, "none"},
+        {Compression::Gzip, oci::media_type::kOciLayerGzip, "isal-"},
+        {Compression::Zstd, oci::media_type::kOciLayerZstd, "zstd-"},
+    };
+    const auto tar = make_layer(from(tree)).tar;
+    for (const auto& [kind, media_type, compressor] : cases) {
+        auto options = from(tree);
+        options.compression.kind = kind;
+        const TempDirectory spool;
+        BaseTree base;
+        const auto layer = build_layer(options, base, spool.path(), {});
+        const auto blob = read_file(layer.file, 1 << 30);
+        CAPTURE(to_string(kind));
+        CHECK(layer.descriptor.digest == sha256(blob));
+        CHECK(layer.descriptor.size == blob.size());
+        CHECK(layer.descriptor.media_type == media_type);
+        CHECK(layer.diff_id == sha256(tar));
+        CHECK(layer.compressor.starts_with(compressor));
+        MemorySource source(blob);
+        StringSink inflated(1 << 30);
+        const auto inflating = decompressing(inflated, kind);
+        copy(source, *inflating);
+        inflating->finish();
+        CHECK((inflated.text() == tar));
+    }
+    auto options = from(tree);
+    options.compression.kind = Compression::Xz;
+    CHECK(code_of([&] { make_layer(options); }) == ErrorCode::Unsupported);
+}
+
 TEST_CASE("layer: the locale has no say in the order", "[unit][build]") {
     const Tree tree;
     fill_golden_tree(tree, 4);
@@ -234,12 +332,24 @@ TEST_CASE("layer: user attributes and capabilities are kept, others are not", "[
     setxattr(tree.path("file").c_str(), "user.empty", "", 0, 0);
     setxattr(tree.path("dir").c_str(), "user.on-dir", "1", 1, 0);
     const bool privileged = setxattr(tree.path("file").c_str(), "trusted.overlay.x", "y", 1, 0) == 0;
+    const bool labelled = setxattr(tree.path("file").c_str(), "security.selinux", "label", 5, 0) == 0;
+    // Version 2: the owner and user 7 may read, group, mask and others as the mode says.
+    const std::string list(
+        "\x02\0\0\0"
+        "\x01\0\x06\0\xff\xff\xff\xff"
+        "\x02\0\x04\0\x07\0\0\0"
+        "\x04\0\x04\0\xff\xff\xff\xff"
+        "\x10\0\x04\0\xff\xff\xff\xff"
+        "\x20\0\x04\0\xff\xff\xff\xff",
+        44);
+    const bool has_list =
+        setxattr(tree.path("file").c_str(), "system.posix_acl_access", list.data(), list.size(), 0) == 0;
     // VFS_CAP_REVISION_2 with cap_net_bind_service.
     const std::string capability("\x01\x00\x00\x02\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00",
                                  20);
     const bool has_capability =
         setxattr(tree.path("file").c_str(), "security.capability", capability.data(), capability.size(), 0) == 0;
-    CAPTURE(privileged, has_capability);
+    CAPTURE(privileged, labelled, has_list, has_capability);
 
     const auto made = by_name(make_layer(from(tree)).tar);
     std::map<std::string, std::string> expected = {{"user.cooper", value}, {"user.empty", ""}};
