@@ -2,7 +2,18 @@
 //
 // OCI image specification 1.1, layer.md ("Applying Changesets"). Everything in a layer is hostile
 // (`trust-and-delivery.md` 5.2): every operation is relative to a directory descriptor inside the root (openat2
-// RESOLVE_IN_ROOT|NO_MAGICLINKS, or a walk with O_NOFOLLOW that gives the same answers), no path is resolved by text.
+// RESOLVE_IN_ROOT|NO_MAGICLINKS, or a walk with O_NOFOLLOW that gives the same answers), no path is trusted as text.
+//
+// Where unpackers differ (`registry-and-engine.md` 6):
+// - A parent that is a symlink is followed inside the root, as umoci and docker's vfs do (overlay mounts make a real
+//   directory instead). A directory entry for the symlink itself replaces it.
+// - Directories that no entry describes get mode 0755 and time 0; a directory keeps its time when a layer changes only
+//   what it holds. Times are whole seconds, not before 1970.
+// - A hard link leads to a regular file (or a symlink, which is not followed) inside the root, of this layer or a lower
+//   one; its header's mode, owner and time are believed, as docker, podman and containerd do and umoci does not.
+// - A character device 0/0 is the whiteout that overlay mounts take it for.
+// - Attributes: user.*, and with owners security.capability, trusted.* and access lists; not those of overlay mounts,
+//   nor labels that belong to the system.
 #pragma once
 
 #include "cooper/base/run.hpp"
@@ -31,7 +42,8 @@ struct Applied {
     std::uint64_t entries = 0;
     std::uint64_t bytes = 0;  ///< file contents written
     std::uint64_t whiteouts = 0;
-    std::vector<std::string> left_out;  ///< devices and xattrs that this user cannot make; at most 1,000 are listed
+    /// "PATH (what: why)": devices and xattrs that this user cannot make; at most 1,000 are listed.
+    std::vector<std::string> left_out;
 };
 
 /// Applies one uncompressed layer tar to `root`, an existing directory. What the layer does to paths outside is done
