@@ -93,7 +93,13 @@ class Mistakes(case.TestCase):
         self.fails(2, "pull", "app:1=other", "x.tar", says='"other" is not NAME:TAG')
         self.fails(2, "pull", "app:1", "x.tar", "=Other:1", says="lowercase")
         self.fails(2, "inspect", "app:1=other:2", says="no meaning here")
-        self.fails(2, "pull", "docker-daemon:app:1", "x.tar", says="docker-daemon: yet")
+        self.fails(1, "pull", "docker-daemon:app:1", "x.tar", says=["no container engine was found", "DOCKER_HOST"], DOCKER_HOST="")
+        self.fails(2, "copy", "./nothing.tar", "oci:x", says="./nothing.tar: there is no such file")
+        self.fails(2, "copy", "nothing.tar", "oci:x", says="nothing.tar: there is no such file")
+        self.fails(1, "copy", "dir:/tmp/x", "oci:x", says=["there are no places dir: here", "docker://dir:/tmp/x"])
+        self.fails(2, "push", "app:1", "oci:x", says=["oci:x is no registry", "cooper copy app:1 oci:x"])
+        self.fails(2, "copy", "--all-platforms", "--platform", "linux/arm64", "app:1", "oci:x", says="exclude each other")
+        self.fails(2, "copy", "app:1", "docker-archive:x.tar:@1", says="NAME:TAG")
 
     def test_places(self):
         self.fails(2, "publish", "a:1", "--to", "/tmp/x", says="neither s3://BUCKET[/PREFIX] nor dir:PATH")
