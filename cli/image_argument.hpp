@@ -33,8 +33,8 @@ struct OpenedImage {
     oci::Image image;
     std::vector<oci::Reference> names;
     std::string source;
-    std::vector<oci::Reference> repositories;  ///< of registries that hold its blobs
-    std::optional<oci::Index> index;           ///< that its platform was chosen from
+    std::vector<oci::Reference> repositories;        ///< of registries that hold its blobs
+    std::optional<oci::Index> index = std::nullopt;  ///< that its platform was chosen from
 };
 
 /// `store`: whether the local store keeps what comes from a registry.

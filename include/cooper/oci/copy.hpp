@@ -43,7 +43,7 @@ struct OpenedPlace {
     /// Repositories that hold its blobs, for cross-repository mounts; the first is where it came from.
     std::vector<Reference> repositories;
     /// The index that one platform was chosen from.
-    std::optional<Index> index;
+    std::optional<Index> index = std::nullopt;
 };
 
 /// Opens a place for reading. `platform` given: that platform's image alone; nullopt with `whole`: everything below the
