@@ -15,11 +15,10 @@ void EditCommand::declare_edit(CommandLine& line) {
 
 EditCommand::Places EditCommand::parse_places(const std::vector<std::string>& positionals) const {
     transfer_.check();
-    std::vector<oci::PlaceName> from;
-    for (std::size_t i = 0; i + 1 < positionals.size(); ++i) {
-        from.push_back(parse_source(positionals[i]));
+    Places places{{parse_source(positionals.at(0))}, parse_destination(positionals.at(1))};
+    for (std::size_t i = 2; i < positionals.size(); ++i) {
+        places.from.push_back(parse_source(positionals[i]));
     }
-    Places places{std::move(from), parse_destination(positionals.back())};
     auto all = places.from;
     all.push_back(places.to);
     check_one_login(connection_, all);

@@ -23,7 +23,7 @@ protected:
         std::vector<oci::PlaceName> from;
         oci::PlaceName to;
     };
-    /// All but the last are sources. Throws UsageError.
+    /// SOURCE DESTINATION [SOURCE...]. Throws UsageError.
     [[nodiscard]] Places parse_places(const std::vector<std::string>& positionals) const;
 
     /// One platform, or with `whole` all of it. Blobs of registries that are read twice come from a file the second

@@ -50,14 +50,14 @@ public:
         return {
             .name = "index make",
             .summary = "make a multi-platform index of images",
-            .usage = "SOURCE... DESTINATION [FLAGS]",
+            .usage = "DESTINATION IMAGE... [FLAGS]",
             .about =
                 "Each image is listed with the platform that its config says; of an index, all entries come along,\n"
                 "attestations included (--platform takes one image of it). The images keep their digests. Sources "
                 "and\n"
                 "destination are places as in cooper help copy.",
             .examples = {{"two builds under one name",
-                          "cooper index make app-amd64.tar app-arm64.tar registry.example/app:1.2"}}};
+                          "cooper index make registry.example/app:1.2 app-amd64.tar app-arm64.tar"}}};
     }
 
     void declare(CommandLine& line) override {
@@ -69,7 +69,9 @@ public:
 
     void run(const std::vector<std::string>& positionals) override {
         expect_positionals(positionals, 2, oci::kMaxIndexEntries);
-        const Places places = parse_places(positionals);
+        auto arguments = positionals;
+        std::swap(arguments[0], arguments[1]);  // the destination is first here: there is no one source
+        const Places places = parse_places(arguments);
         const auto annotations = parse_pairs(annotations_, "--annotation");
         Session session(output, connection_);
         const auto opened = open_all(session, places, 0);
@@ -86,7 +88,7 @@ public:
     [[nodiscard]] VerbText text() const override {
         return {.name = "index add",
                 .summary = "add images to an index",
-                .usage = "INDEX SOURCE... DESTINATION [FLAGS]",
+                .usage = "INDEX DESTINATION IMAGE... [FLAGS]",
                 .about =
                     "The images come last in the index, and all else in it stays as it is. A platform that is there "
                     "already with\n"
@@ -94,7 +96,7 @@ public:
                     "in\n"
                     "cooper help copy.",
                 .examples = {{"one more platform",
-                              "cooper index add registry.example/app:1.2 app-riscv64.tar registry.example/app:1.2"}}};
+                              "cooper index add registry.example/app:1.2 registry.example/app:1.2 app-riscv64.tar"}}};
     }
 
     void declare(CommandLine& line) override {

@@ -12,7 +12,7 @@ public:
         return {
             .name = "rebase",
             .summary = "put an image's own layers on another base",
-            .usage = "SOURCE OLD_BASE NEW_BASE DESTINATION [FLAGS]",
+            .usage = "SOURCE DESTINATION OLD_BASE NEW_BASE [FLAGS]",
             .about =
                 "SOURCE must begin with the layers of OLD_BASE; those of NEW_BASE take their place, the others stay "
                 "the same\n"
@@ -24,7 +24,7 @@ public:
                 "the\n"
                 "programs fit together is for tests to say.",
             .examples = {{"a base with its security updates, nothing rebuilt",
-                          "cooper rebase registry.example/app:1 debian:12.4 debian:12.5 registry.example/app:1-1"}}};
+                          "cooper rebase registry.example/app:1 registry.example/app:1-1 debian:12.4 debian:12.5"}}};
     }
 
     void declare(CommandLine& line) override {
