@@ -2,7 +2,10 @@
 
 #include "cooper/base/secret.hpp"
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
+#include <string_view>
 #include <system_error>
 
 namespace cooper {
@@ -22,6 +25,9 @@ constexpr const char* kTrustAdvice =
     "if the server uses a private authority, name its certificate (SSL_CERT_FILE=FILE); a proxy that inspects TLS "
     "needs "
     "the same";
+
+constexpr const char* kClientCertificateAdvice =
+    "put client.cert and client.key into the certs.d directory of that host";
 
 struct Words {
     ErrorCode code;
@@ -97,11 +103,23 @@ Words broken_words(const HttpFailure& failure) {
     return {ErrorCode::Unavailable, "the connection broke before an answer" + detail, ""};
 }
 
+/// Alerts about a certificate that come from the server are about ours. Go sends bad_certificate for none as well.
+bool refuses_our_certificate(const std::string& detail) {
+    constexpr std::array<std::string_view, 5> kAlerts = {"alert bad certificate", "alert unknown ca",
+                                                         "alert certificate unknown", "alert certificate expired",
+                                                         "alert certificate revoked"};
+    return std::any_of(kAlerts.begin(), kAlerts.end(),
+                       [&](std::string_view alert) { return detail.find(alert) != std::string::npos; });
+}
+
 Words words_for(const HttpFailure& failure, const Url& url) {
     // TLS 1.3 tells it after the handshake, so it comes as a failed read or write.
     if (failure.detail.find("alert certificate required") != std::string::npos) {
-        return {ErrorCode::AccessDenied, "the server asks for a client certificate",
-                "put client.cert and client.key into the certs.d directory of that host"};
+        return {ErrorCode::AccessDenied, "the server asks for a client certificate", kClientCertificateAdvice};
+    }
+    if (refuses_our_certificate(failure.detail)) {
+        return {ErrorCode::AccessDenied, "the server does not take our client certificate, or we showed none",
+                kClientCertificateAdvice};
     }
     switch (failure.code) {
         case CURLE_COULDNT_RESOLVE_HOST:

@@ -185,6 +185,15 @@ TEST_CASE("tls: a client certificate is shown when there is one, and asked for w
         CAPTURE(error.what());
         REQUIRE(contains(error.what(), "client certificate"));
     }
+    SECTION("of another authority") {
+        const TestCertificate strange = TestAuthority("stranger").issue({.common_name = "stranger", .names = {}});
+        settings.client_certificate = files.add("client.cert", strange.certificate);
+        settings.client_key = files.add("client.key", strange.key);
+        const Error error = failure(*client, get_trusting(server.url(), settings));
+        CAPTURE(error.what());
+        REQUIRE(error.code() == ErrorCode::AccessDenied);
+        REQUIRE(contains(error.what(), "does not take our client certificate"));
+    }
     SECTION("with another's key") {
         settings.client_certificate = files.add("client.cert", ours.certificate);
         settings.client_key = files.add("client.key", authority.issue().key);

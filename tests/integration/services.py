@@ -142,21 +142,31 @@ def listens(port):
 class CertificateAuthority:
     """A CA of our own, and a certificate for localhost and 127.0.0.1."""
 
+    ELLIPTIC = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+
     def __init__(self, workspace):
-        directory = workspace.directory("tls")
-        self.certificate = os.path.join(directory, "ca.crt")
-        self.server_key = os.path.join(directory, "server.key")
-        self.server_certificate = os.path.join(directory, "server.crt")
-        key, request = os.path.join(directory, "ca.key"), os.path.join(directory, "server.csr")
-        extensions = workspace.file("tls/extensions", "subjectAltName=DNS:localhost,DNS:*.localhost,IP:127.0.0.1\n"
-                                                      "extendedKeyUsage=serverAuth\n")
-        elliptic = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-        openssl = program("openssl")
-        call(openssl, "req", "-x509", *elliptic, "-keyout", key, "-out", self.certificate, "-subj", "/CN=test ca", "-days", "30",
+        self.workspace, self.directory = workspace, workspace.directory("tls")
+        self.certificate, self.key = os.path.join(self.directory, "ca.crt"), os.path.join(self.directory, "ca.key")
+        call(program("openssl"), "req", "-x509", *self.ELLIPTIC, "-keyout", self.key, "-out", self.certificate, "-subj", "/CN=test ca", "-days", "30",
              "-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign")
-        call(openssl, "req", *elliptic, "-keyout", self.server_key, "-out", request, "-subj", "/CN=localhost")
-        call(openssl, "x509", "-req", "-in", request, "-CA", self.certificate, "-CAkey", key, "-CAcreateserial", "-days", "30",
-             "-extfile", extensions, "-out", self.server_certificate)
+        self.server_certificate, self.server_key = self.issue(
+            "server", "localhost", "subjectAltName=DNS:localhost,DNS:*.localhost,IP:127.0.0.1\nextendedKeyUsage=serverAuth\n")
+
+    def issue(self, name, subject, extensions):
+        """Paths of a new certificate and its key."""
+        certificate, key, request = (os.path.join(self.directory, name + ending) for ending in (".crt", ".key", ".csr"))
+        call(program("openssl"), "req", *self.ELLIPTIC, "-keyout", key, "-out", request, "-subj", "/CN=" + subject)
+        call(program("openssl"), "x509", "-req", "-in", request, "-CA", self.certificate, "-CAkey", self.key, "-CAcreateserial", "-days", "30",
+             "-extfile", self.workspace.file("tls/%s.extensions" % name, extensions), "-out", certificate)
+        return certificate, key
+
+    def docker_certificates(self, name):
+        """A directory as DOCKER_CERT_PATH has it, with a client's certificate."""
+        directory = self.workspace.directory("tls/" + name)
+        certificate, key = self.issue(name + "-client", name, "extendedKeyUsage=clientAuth\n")
+        for source, target in ((self.certificate, "ca.pem"), (certificate, "cert.pem"), (key, "key.pem")):
+            shutil.copy(source, os.path.join(directory, target))
+        return directory
 
 
 class Registry:
@@ -314,10 +324,15 @@ class Containerd:
 
 
 class Dockerd:
-    """dockerd on a socket of its own, with overlay2 where the file system allows it (it shows faults that vfs hides)."""
+    """dockerd on a socket of its own, with overlay2 where the file system allows it (it shows faults that vfs hides). With an authority it
+    listens on `port` too, for clients of that authority only."""
 
-    def __init__(self, workspace, containerd):
+    def __init__(self, workspace, containerd, authority=None):
         needs_root("dockerd")
+        self.port, self.listeners = free_port(), []
+        if authority:
+            self.listeners = ["-H", "tcp://127.0.0.1:%d" % self.port, "--tlsverify", "--tlscacert", authority.certificate,
+                              "--tlscert", authority.server_certificate, "--tlskey", authority.server_key]
         try:
             self.start(workspace, containerd, "overlay2")
         except Unavailable:
@@ -329,7 +344,7 @@ class Dockerd:
         workspace.start("dockerd-" + driver, [
             program("dockerd"), "--containerd", containerd.socket, "--storage-driver=" + driver, "--iptables=false", "--ip6tables=false",
             "--bridge=none", "--data-root", directory + "/data", "--exec-root", directory + "/exec", "--pidfile", directory + "/pid",
-            "-H", "unix://" + self.socket], self.answers)
+            "-H", "unix://" + self.socket, *self.listeners], self.answers)
 
     def answers(self):
         try:
@@ -354,3 +369,20 @@ class Podman:
 
     def __call__(self, *arguments):
         return call(*self.options, *arguments)
+
+
+class PodmanService(Podman):
+    """podman's service, which speaks docker's API on a socket."""
+
+    def __init__(self, workspace, driver="vfs"):
+        super().__init__(workspace, driver)
+        self.socket = os.path.join(workspace.path, "p.sock")
+        workspace.start("podman-service", [*self.options, "system", "service", "--time=0", "unix://" + self.socket], self.answers)
+
+    def answers(self):
+        try:
+            with socket.socket(socket.AF_UNIX) as probe:
+                probe.connect(self.socket)
+            return True
+        except OSError:
+            return False

@@ -106,7 +106,7 @@ HttpResponse EngineSession::ping(const Run& run) const {
             error.advise(on_socket ? advice_without_socket(endpoint_, error.code())
                                    : advice_without_tcp(endpoint_, error.code()));
         }
-        error.add_context("asking " + name());
+        error.add_context("asking the engine");
         throw;
     }
 }
