@@ -1,4 +1,5 @@
-# cooper_test(NAME SOURCES ... [LINK rooms...] [LABEL unit]): a Catch2 program whose cases become CTest tests, one each.
+# cooper_test(NAME SOURCES ... [ALONE sources...] [LINK rooms...] [LABEL unit]): a Catch2 program whose cases become CTest tests, one
+# each. With COOPER_UNITY several sources are compiled as one; those in ALONE have helpers whose names would meet others.
 # A name that no longer matches fails (-w NoTests); -w NoAssertions is left out, as it fails sections that only arrange what
 # the code behind them checks.
 # cooper_fuzz(NAME [LINK rooms...]): tests/fuzz/fuzz_NAME.cpp; replays its corpus in every build, hunts in the fuzz preset.
@@ -14,17 +15,26 @@ add_library(cooper_test_main OBJECT ${PROJECT_SOURCE_DIR}/tests/support/main.cpp
 target_link_libraries(cooper_test_main PUBLIC Catch2::Catch2 cooper_flags PRIVATE cooper_test_flags)
 
 function(cooper_test name)
-  cmake_parse_arguments(PARSE_ARGV 1 TEST "" "LABEL" "SOURCES;LINK;ENVIRONMENT")
+  cmake_parse_arguments(PARSE_ARGV 1 TEST "" "LABEL" "SOURCES;ALONE;LINK;ENVIRONMENT")
   if(NOT TEST_LABEL)
     set(TEST_LABEL unit)
   endif()
-  add_executable(${name} ${TEST_SOURCES})
+  add_executable(${name} ${TEST_SOURCES} ${TEST_ALONE})
+  set_target_properties(${name} PROPERTIES UNITY_BUILD ${COOPER_UNITY} UNITY_BUILD_BATCH_SIZE 4)
+  set_source_files_properties(${TEST_ALONE} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
   target_link_libraries(${name} PRIVATE cooper_test_main cooper_testing ${TEST_LINK} cooper_warnings cooper_test_flags)
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/lib ${PROJECT_SOURCE_DIR}/tests)
   target_compile_definitions(${name} PRIVATE COOPER_GOLDEN="${PROJECT_SOURCE_DIR}/tests/golden")
   catch_discover_tests(${name} TEST_PREFIX "${name}: " EXTRA_ARGS -w NoTests PROPERTIES LABELS ${TEST_LABEL} TIMEOUT 300
                        SKIP_REGULAR_EXPRESSION "SKIPPED:")
 endfunction()
+
+# Replaying needs no fuzzer: one object for all targets.
+if(NOT COOPER_FUZZ)
+  add_library(cooper_fuzz_replay OBJECT ${PROJECT_SOURCE_DIR}/tests/fuzz/replay.cpp)
+  target_include_directories(cooper_fuzz_replay PRIVATE ${PROJECT_SOURCE_DIR}/lib ${PROJECT_SOURCE_DIR}/tests)
+  target_link_libraries(cooper_fuzz_replay PRIVATE cooper::base cooper_flags cooper_warnings)
+endif()
 
 function(cooper_fuzz name)
   cmake_parse_arguments(PARSE_ARGV 1 FUZZ "" "" "LINK")
@@ -40,7 +50,7 @@ function(cooper_fuzz name)
     set(test "fuzz: ${name}")
     add_test(NAME ${test} COMMAND fuzz_${name} -max_total_time=20 -timeout=10 -rss_limit_mb=2048 ${found} ${corpus})
   else()
-    target_sources(fuzz_${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests/fuzz/replay.cpp)
+    target_link_libraries(fuzz_${name} PRIVATE cooper_fuzz_replay)
     set(test "fuzz: ${name} replays its corpus")
     add_test(NAME ${test} COMMAND fuzz_${name} ${corpus})
   endif()
