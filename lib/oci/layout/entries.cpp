@@ -259,13 +259,19 @@ ClassifiedManifest read_manifest(const Descriptor& descriptor, const Blobs& blob
     return manifest;
 }
 
-Graph graph_of_entry(const Index& index, std::string_view which, std::shared_ptr<const Blobs> blobs, const Run& run) {
+Descriptor find_entry(const Index& index, std::string_view which, const Blobs& blobs, const Run& run) {
     const auto digest = digest_in(which);
-    const auto below =
-        digest && find_digest(index, *digest) == nullptr ? find_below(index, *digest, *blobs, run) : std::nullopt;
-    const Descriptor& entry = below ? *below : choose_entry(index, which);
-    ClassifiedManifest root = read_manifest(entry, *blobs, run);
+    if (digest && find_digest(index, *digest) == nullptr) {
+        if (auto below = find_below(index, *digest, blobs, run)) {
+            return std::move(*below);
+        }
+    }
+    return choose_entry(index, which);
+}
+
+Graph graph_of_entry(const Index& index, std::string_view which, std::shared_ptr<const Blobs> blobs, const Run& run) {
     const Blobs& source = *blobs;
+    ClassifiedManifest root = read_manifest(find_entry(index, which, source, run), source, run);
     return read_graph(
         std::move(root), [&](const Descriptor& child) { return read_manifest(child, source, run); }, std::move(blobs),
         run);

@@ -34,8 +34,10 @@ void check_entry_name(std::string_view name);
 /// The annotations by which an entry has `name`: ref.name, and containerd's when it is a reference with a repository.
 std::vector<std::pair<std::string, std::string>> naming_annotations(std::string_view name);
 
-/// The graph of the entry `which` of `index`; a digest is also looked for below the indexes that are there. Manifests
-/// come from `blobs` and are verified.
+/// choose_entry(), and a digest is also looked for below the indexes that `blobs` has.
+Descriptor find_entry(const Index& index, std::string_view which, const Blobs& blobs, const Run& run);
+
+/// The graph of that entry; manifests are verified.
 Graph graph_of_entry(const Index& index, std::string_view which, std::shared_ptr<const Blobs> blobs, const Run& run);
 
 /// The document that `descriptor` names, from `blobs`: verified.
