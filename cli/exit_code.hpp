@@ -18,6 +18,7 @@ inline constexpr int kExitUnavailable = 8;
 inline constexpr int kExitLostRace = 9;
 inline constexpr int kExitDifferentBytes = 10;
 inline constexpr int kExitNoSpace = 11;
+inline constexpr int kExitStoreDamaged = 11;  // in both cases the machine's disk wants looking after
 inline constexpr int kExitSignalBase = 128;  // + the signal's number: 130 SIGINT, 143 SIGTERM
 
 /// The command line itself is wrong. Not an Error of the library: exit code 2.

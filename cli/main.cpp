@@ -30,7 +30,7 @@ constexpr std::string_view kExitCodes =
     "    8  the network or a service failed, retries used up\n"
     "    9  lost the race for the changelog, or the store cannot do it safely\n"
     "   10  the same commit was published before with other bytes\n"
-    "   11  no space left on a disk\n"
+    "   11  no space left on a disk, or blobs of the local store are damaged\n"
     "  130  stopped by Ctrl-C (143: by SIGTERM, 129: by SIGHUP), everything cleaned up\n";
 
 struct Failure {
@@ -79,7 +79,7 @@ Selected select_verb(std::span<const std::string_view> arguments) {
         names.push_back(command->text().name);
     }
     std::string given(arguments[0]);
-    if ((given == "s3" || given == "index") && arguments.size() > 1) {
+    if ((given == "s3" || given == "store" || given == "index") && arguments.size() > 1) {
         given += " " + std::string(arguments[1]);
     }
     const auto suggestion = nearest(given, names);

@@ -5,9 +5,11 @@
 
 #include "command_line.hpp"
 
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace cooper::cli {
 
@@ -23,5 +25,8 @@ struct StoreFlags {
     /// nothing.
     [[nodiscard]] std::optional<std::filesystem::path> resolve(const Environment& environment) const;
 };
+
+/// "500M", "20GB" (powers of 1000), "20Gi", "20GiB" (powers of 1024), or plain bytes; throws Error{InvalidInput}.
+std::uint64_t parse_size(std::string_view text);
 
 }  // namespace cooper::cli
