@@ -18,8 +18,10 @@ private:
     Hasher hasher_;
 };
 
-BlobCheck::BlobCheck(const Segment::Blob& blob, bool deep)
-    : descriptor_(blob.descriptor), hasher_(blob.descriptor.digest.algorithm()) {
+BlobCheck::BlobCheck(const Segment::Blob& blob, bool deep) : descriptor_(blob.descriptor) {
+    if (!blob.blobs->verifies()) {
+        hasher_.emplace(blob.descriptor.digest.algorithm());
+    }
     if (blob.any_content) {
         sniffed_ = true;
     } else if (deep) {
@@ -31,7 +33,9 @@ BlobCheck::BlobCheck(const Segment::Blob& blob, bool deep)
 BlobCheck::~BlobCheck() = default;
 
 void BlobCheck::update(Bytes chunk) {
-    hasher_.update(chunk);
+    if (hasher_) {
+        hasher_->update(chunk);
+    }
     if (sniffed_) {
         inflate(chunk);
         return;
@@ -46,9 +50,10 @@ void BlobCheck::finish() {
     if (!sniffed_) {
         sniff();
     }
-    const Digest actual = hasher_.finish();
-    if (actual != descriptor_.digest) {
-        throw IntegrityError("layer blob", descriptor_.digest.text(), actual.text());
+    if (hasher_) {
+        if (const Digest actual = hasher_->finish(); actual != descriptor_.digest) {
+            throw IntegrityError("layer blob", descriptor_.digest.text(), actual.text());
+        }
     }
     if (!inflater_) {
         return;

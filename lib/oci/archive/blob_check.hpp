@@ -14,7 +14,7 @@ namespace cooper::oci {
 
 /// Checks one blob that is fed to it in order: its digest, its size, and, unless it may hold anything, that it holds
 /// what docker-archives may hold (a plain or gzip layer) and, when deep, the diff ID of the tar inside. Throws
-/// IntegrityError.
+/// IntegrityError. What checks itself (Blobs::verifies) is not hashed again.
 class BlobCheck {
 public:
     BlobCheck(const Segment::Blob& blob, bool deep);
@@ -30,7 +30,7 @@ private:
 
     const Descriptor& descriptor_;
     std::optional<Digest> diff_id_;
-    Hasher hasher_;
+    std::optional<Hasher> hasher_;  // none: the source checks itself
     std::string beginning_;  // until there is enough to tell the compression
     bool sniffed_ = false;
     std::unique_ptr<DiffIdSink> content_;
