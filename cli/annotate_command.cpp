@@ -20,9 +20,9 @@ public:
                 "other\n"
                 "byte stays. Docker's own formats have no annotations: they become their OCI counterparts. SOURCE and\n"
                 "DESTINATION are places as in cooper help copy.",
-            .examples = {{"where the source is, on the index and every image in it",
-                          "cooper annotate ghcr.io/acme/app:1 ghcr.io/acme/app:1 --each "
-                          "--annotation org.opencontainers.image.source=https://git.example/app"}}};
+            .examples = {
+                {"the version, on the index and every image in it",
+                 "cooper annotate app.tar ghcr.io/acme/app:1 --each --annotation org.opencontainers.image.version=1"}}};
     }
 
     void declare(CommandLine& line) override {

@@ -38,8 +38,8 @@ public:
                 {"a variable and a label, in a registry",
                  "cooper config registry.example/app:1 registry.example/app:1-eu --env REGION=eu --label tier=web"},
                 {"another user, a port and a health check",
-                 "cooper config oci:./app docker-daemon:app:dev --user 1000 --expose 8080/tcp "
-                 "--health-cmd 'wget -q localhost:8080'"}}};
+                 "cooper config oci:./app docker-daemon:app:dev --user 1000 --expose 8080 --health-cmd 'curl -f "
+                 "localhost'"}}};
     }
 
     void declare(CommandLine& line) override {
