@@ -80,6 +80,13 @@ TEST_CASE("tags: a repository without tags, and none", "[unit][oci]") {
     }
 }
 
+TEST_CASE("tags: a registry that refuses large pages is asked for its own", "[unit][oci]") {
+    Pages pages;
+    pages.pages["/tags/list?n=1000"] = {400, {}, R"({"errors":[{"code":"PAGINATION_NUMBER_INVALID"}]})"};
+    pages.pages["/tags/list"] = page(R"(["a"])");
+    CHECK(tags_of(pages) == std::vector<std::string>{"a"});
+}
+
 TEST_CASE("tags: a list that leads elsewhere, back or nowhere is refused", "[unit][oci]") {
     Pages pages;
     pages.pages["/tags/list?n=1000"] = page(R"(["a"])", "<https://evil.example/v2/acme/app/tags/list>; rel=next");
@@ -170,13 +177,15 @@ TEST_CASE("referrers: what others write at the same time is not lost", "[unit][o
     UploadRegistry registry;
     int races = 1;
     registry.intercept = [&](const SentRequest& sent) -> std::optional<FakeReply> {
-        // Between our reading and our writing somebody else wins.
+        // Somebody who read what we read writes after us.
         if (sent.method == "PUT" && sent.url.ends_with(fallback_tag()) && races-- > 0) {
+            FakeReply ours = registry.answer(sent);
             SentRequest other = sent;
             other.body = R"({"schemaVersion":2,"mediaType":")" + std::string(oci::media_type::kOciIndex) +
                          R"(","manifests":[)" +
                          FakeRegistry::descriptor(std::string(oci::media_type::kOciManifest), "other") + "]}";
-            return registry(other);
+            registry.answer(other);
+            return ours;
         }
         return std::nullopt;
     };

@@ -41,6 +41,10 @@ public:
                 return *reply;
             }
         }
+        return answer(sent);
+    }
+    /// The same without `intercept`.
+    FakeReply answer(const SentRequest& sent) {
         const std::scoped_lock lock(mutex_);
         FakeReply reply = serve(sent);
         if (amend) {
@@ -184,7 +188,8 @@ private:
             return {405, {}, ""};
         }
         const std::string range = sent.header("Content-Range");
-        if (!range.empty() && !range.starts_with(std::to_string(session.bytes.size()) + "-")) {
+        if (!range.empty() && !keeps_first_chunk_only &&
+            !range.starts_with(std::to_string(session.bytes.size()) + "-")) {
             return {416, where(name, id, session), ""};
         }
         std::size_t count = sent.body.size();

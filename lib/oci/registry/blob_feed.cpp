@@ -60,6 +60,7 @@ BlobFeed::BlobFeed(const Blobs& blobs, Descriptor blob, Run run, Moved moved)
       hasher_(blob_.digest.algorithm()) {}
 
 std::shared_ptr<const Ranged> BlobFeed::part(std::uint64_t offset, std::uint64_t length) {
+    failure_ = nullptr;
     return std::make_shared<Part>(*this, offset, length);
 }
 

@@ -109,7 +109,7 @@ UploadOutcome BlobUpload::send() {
                 retrier_.succeeded();
             } catch (Error& error) {
                 feed_.rethrow_failure();  // ours, not the registry's: no further try helps
-                if (!may_try_again(error, retrier_)) {
+                if (gave_up_ || !may_try_again(error, retrier_)) {
                     if (retrier_.tries() > 1) {
                         error.add_context("gave up after " + std::to_string(retrier_.tries()) + " tries");
                     }
@@ -216,11 +216,12 @@ void BlobUpload::open_session(RepositoryAnswer& answer, const RepositoryRequest&
                     request.what + ": " + answer.url.authority() + " opens an upload without saying where");
     }
     min_chunk_ = parse_uint(trim(answer.response.headers.find("OCI-Chunk-Min-Length").value_or(""))).value_or(0);
-    offset_ = 0;
+    offset_ = sent_ = 0;
     in_parts_ = false;
     unsure_ = false;
     move_to(answer);
     drain(answer.response);
+    retrier_.made_progress();  // not for ever: lost sessions are counted
 }
 
 /// Every answer's Location replaces the one before.
@@ -240,7 +241,8 @@ void BlobUpload::resume() {
     const int status = answer.response.status;
     const auto last = parse_upload_range(answer.response.headers.find("Range").value_or(""));
     drain(answer.response);
-    const bool known = status >= 200 && status <= 299 && last && *last < std::max<std::uint64_t>(blob_.size, 1);
+    const std::uint64_t most = from_earlier_ ? blob_.size : sent_;
+    const bool known = status >= 200 && status <= 299 && last && *last < std::max<std::uint64_t>(most, 1);
     if (!known) {
         maybe_there_ = true;
         return lose_session("it does not know it any more");
@@ -251,7 +253,7 @@ void BlobUpload::resume() {
         breaks_ = 0;
     }
     if (from_earlier_) {
-        inherited_ = there;
+        inherited_ = sent_ = there;
         from_earlier_ = false;
     }
     offset_ = there;
@@ -266,6 +268,7 @@ void BlobUpload::send_chunk() {
     patch.headers = {{"Content-Type", "application/octet-stream"},
                      {"Content-Range", std::to_string(offset_) + "-" + std::to_string(offset_ + length - 1)}};
     patch.body = feed_.part(offset_, length);
+    sent_ = offset_ + length;
     unsure_ = true;
     RepositoryAnswer answer = repository_.send_once(patch, run_);
     if (answer.response.status < 200 || answer.response.status > 299) {
@@ -304,6 +307,7 @@ void BlobUpload::complete() {
     put.headers = {{"Content-Type", "application/octet-stream"}};
     if (whole) {
         put.body = feed_.part(0, blob_.size);
+        sent_ = blob_.size;
     } else {
         feed_.check();  // before the server may give it its name
     }
@@ -326,7 +330,7 @@ void BlobUpload::check_completed(const RepositoryAnswer& answer) {
     // ECR drops all but the first part and answers 201 all the same.
     if (in_parts_ && find_blob(repository_, blob_, run_) == Presence::OtherSize) {
         Error error(ErrorCode::Integrity, what_ + ": the registry says that it took the blob, but it has another size");
-        error.advise("It does not put the parts of an upload together: push without --chunk-size.");
+        error.advise("It does not put the parts of an upload together: each blob must reach it in one request.");
         throw error;
     }
 }
@@ -392,6 +396,7 @@ void BlobUpload::connection_broke(const Error& error) {
 
 void BlobUpload::lose_session(const std::string& why) {
     if (++lost_sessions_ > kMaxLostSessions) {
+        gave_up_ = true;
         throw Error(ErrorCode::Unavailable,
                     what_ + ": the registry lost the upload " + std::to_string(lost_sessions_) + " times: " + why);
     }

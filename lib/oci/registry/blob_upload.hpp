@@ -96,7 +96,8 @@ private:
 
     std::optional<Url> location_;  ///< of the open session
     std::uint64_t offset_ = 0;     ///< what the server has
-    std::uint64_t inherited_ = 0;  ///< of that, from an earlier process
+    std::uint64_t sent_ = 0;       ///< what it may have, since we sent it
+    std::uint64_t inherited_ = 0;  ///< of `offset_`, from an earlier process
     std::uint64_t min_chunk_ = 0;  ///< OCI-Chunk-Min-Length
     bool from_earlier_ = false;    ///< the session is one that an earlier process left
     bool unsure_ = false;          ///< only the server knows `offset_`
@@ -105,6 +106,7 @@ private:
     bool wants_patch_ = false;     ///< the registry takes no PUT with the whole blob
     bool mounted_ = false;
     bool done_ = false;
+    bool gave_up_ = false;
     int lost_sessions_ = 0;
     int wrong_digests_ = 0;
     int breaks_ = 0;  ///< broken connections in a row that left nothing at the server

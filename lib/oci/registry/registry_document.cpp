@@ -9,7 +9,6 @@ namespace cooper::oci {
 
 namespace {
 
-/// One link of a field: takes it off `rest`, up to the comma before the next one. nullopt at a syntax error or the end.
 struct Link {
     std::string target;
     bool is_next = false;
@@ -29,6 +28,7 @@ std::string_view take_value(std::string_view& rest) {
     return value;
 }
 
+/// Takes one link off `rest`. nullopt at a syntax error or the end.
 std::optional<Link> take_link(std::string_view& rest) {
     rest.remove_prefix(std::min(rest.find_first_not_of(" \t,"), rest.size()));
     const std::size_t end = rest.find('>');
@@ -48,7 +48,7 @@ std::optional<Link> take_link(std::string_view& rest) {
         rest.remove_prefix(name_end);
         std::string_view value;
         if (rest.starts_with('=')) {
-            rest.remove_prefix(1);
+            rest.remove_prefix(std::min(rest.find_first_not_of("= \t"), rest.size()));
             value = take_value(rest);
         }
         if (name == "rel") {

@@ -51,6 +51,19 @@ bool is_tag(const Reference& repository, const std::string& tag) {
     }
 }
 
+std::vector<std::string> all_tags(RegistryRepository& repository, const std::string& query, const Run& run) {
+    RepositoryRequest request;
+    request.path = "/tags/list" + query;
+    request.headers = {{"Accept", "application/json"}, {"Accept-Encoding", "identity"}};
+    request.what = "tags of " + repository.reference().repository();
+    RegistryPages pages(repository, request, kMaxTagPage, run);
+    std::vector<std::string> tags;
+    while (const auto page = pages.next()) {
+        append_tags(*page, request.what, tags);
+    }
+    return tags;
+}
+
 /// Foreign text that is no tag would be printed, and asked for, as if it were one.
 void keep_tags(std::vector<std::string>& tags, const Reference& repository, const Run& run) {
     const auto bad =
@@ -62,6 +75,15 @@ void keep_tags(std::vector<std::string>& tags, const Reference& repository, cons
     }
     std::sort(tags.begin(), tags.end());
     tags.erase(std::unique(tags.begin(), tags.end()), tags.end());
+}
+
+/// What cannot be read is nobody's referrer.
+std::optional<Descriptor> find_subject(const RawManifest& manifest) {
+    try {
+        return subject_of(manifest);
+    } catch (const Error&) {
+        return std::nullopt;
+    }
 }
 
 [[noreturn]] void refuse_removal(RegistryRepository& repository, HttpResponse& response,
@@ -85,15 +107,15 @@ void keep_tags(std::vector<std::string>& tags, const Reference& repository, cons
 }  // namespace
 
 std::vector<std::string> RegistryClient::tags(const Reference& repository, const Run& run) {
-    RepositoryRequest request;
-    request.path = "/tags/list?n=1000";
-    request.headers = {{"Accept", "application/json"}, {"Accept-Encoding", "identity"}};
-    request.what = "tags of " + repository.repository();
     const auto asked = state_->to_pull(repository);
-    RegistryPages pages(*asked, request, kMaxTagPage, run);
     std::vector<std::string> tags;
-    while (const auto page = pages.next()) {
-        append_tags(*page, request.what, tags);
+    try {
+        tags = all_tags(*asked, "?n=1000", run);
+    } catch (const HttpError& error) {
+        if (error.status() != 400) {
+            throw;
+        }
+        tags = all_tags(*asked, "", run);  // some registries refuse larger pages than they like
     }
     keep_tags(tags, repository, run);
     return tags;
@@ -151,7 +173,7 @@ bool RegistryClient::remove(const Reference& reference, const Run& run) {
         if (!found) {
             return false;
         }
-        subject = subject_of({found->bytes, "", *reference.digest()});
+        subject = find_subject({found->bytes, "", *reference.digest()});
     }
     const auto repository = state_->repository(reference, {repository_scope(reference, "delete")});
     RepositoryRequest request = manifest_request(reference, "DELETE");

@@ -168,6 +168,17 @@ std::vector<std::string> names_of(const Reference& to, const std::vector<std::st
     return tags;
 }
 
+void put_manifests(const Graph& graph, const std::vector<std::string>& tags,
+                   const std::shared_ptr<RegistryRepository>& repository, const Run& run) {
+    ManifestUpload manifests(repository, run);
+    for (const RawManifest& manifest : graph.manifests) {
+        manifests.put(manifest);
+    }
+    for (const std::string& tag : tags) {
+        manifests.name(graph.root(), tag);
+    }
+}
+
 }  // namespace
 
 Pushed RegistryClient::push(const Reference& to, const Graph& graph, const PushOptions& options, const Run& run) {
@@ -176,25 +187,26 @@ Pushed RegistryClient::push(const Reference& to, const Graph& graph, const PushO
         throw Error(ErrorCode::InvalidInput, "cannot push to " + to.text() + ": the manifest is " + root.digest.text());
     }
     const std::vector<std::string> tags = names_of(to, options.tags);
-    return in_context("pushing to " + to.text(), [&] {
-        UploadTarget target;
-        target.repository = state_->to_push(to);
-        target.chunk_size = options.chunk_size;
-        for (const Reference& source : mount_sources(options.mount_from, to)) {
-            target.mounts.emplace_back(
-                source, state_->repository(to, {repository_scope(to, "pull,push"), repository_scope(source, "pull")}));
+    try {
+        return in_context("pushing to " + to.text(), [&] {
+            UploadTarget target;
+            target.repository = state_->to_push(to);
+            target.chunk_size = options.chunk_size;
+            for (const Reference& source : mount_sources(options.mount_from, to)) {
+                target.mounts.emplace_back(source, state_->repository(to, {repository_scope(to, "pull,push"),
+                                                                           repository_scope(source, "pull")}));
+            }
+            Pushed pushed = BlobPush(target, graph, options, run).send_all(run);
+            put_manifests(graph, tags, target.repository, run);
+            pushed.manifest = root.digest;
+            return pushed;
+        });
+    } catch (Error& error) {
+        if (error.code() == ErrorCode::AccessDenied && error.advice().empty()) {
+            error.advise("Log in to " + to.domain() + " with an account that may push to " + to.path() + ".");
         }
-        Pushed pushed = BlobPush(target, graph, options, run).send_all(run);
-        ManifestUpload manifests(state_->to_push(to), run);
-        for (const RawManifest& manifest : graph.manifests) {
-            manifests.put(manifest);
-        }
-        for (const std::string& tag : tags) {
-            manifests.name(root, tag);
-        }
-        pushed.manifest = root.digest;
-        return pushed;
-    });
+        throw;
+    }
 }
 
 bool RegistryClient::has_blob(const Reference& repository, const Descriptor& blob, const Run& run) {

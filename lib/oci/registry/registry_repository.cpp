@@ -4,6 +4,8 @@
 
 #include "oci/registry/registry_error.hpp"
 
+#include <atomic>
+
 namespace cooper::oci {
 
 namespace {
@@ -17,6 +19,45 @@ constexpr int kFirstContactTries = 3;
 
 bool is_redirect(int status) {
     return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+}
+
+/// A body that goes out once for each send. libcurl begins anew by itself when a kept connection closes before an
+/// answer; but a server that keeps what arrives must be asked what that was.
+class OnceRanged final : public Ranged {
+public:
+    explicit OnceRanged(std::shared_ptr<const Ranged> body) : body_(std::move(body)) {}
+    using Ranged::open;
+    [[nodiscard]] std::uint64_t size() const override { return body_->size(); }
+    [[nodiscard]] std::unique_ptr<Source> open(std::uint64_t offset, std::uint64_t length) const override {
+        if (went_out_->load()) {
+            throw Error(ErrorCode::Unavailable, "the connection broke in the middle of a request");
+        }
+        return std::make_unique<Watched>(body_->open(offset, length), went_out_);
+    }
+
+private:
+    using Flag = std::shared_ptr<std::atomic<bool>>;
+    class Watched final : public Source {
+    public:
+        Watched(std::unique_ptr<Source> inner, Flag went_out)
+            : inner_(std::move(inner)), went_out_(std::move(went_out)) {}
+        std::size_t read(MutableBytes into) override {
+            went_out_->store(true);
+            return inner_->read(into);
+        }
+
+    private:
+        std::unique_ptr<Source> inner_;
+        Flag went_out_;
+    };
+
+    std::shared_ptr<const Ranged> body_;
+    Flag went_out_ = std::make_shared<std::atomic<bool>>(false);
+};
+
+/// The body for one send: uploads, which are those that go where the registry said, go out once.
+std::shared_ptr<const Ranged> body_of(const RepositoryRequest& request) {
+    return request.body && request.url ? std::make_shared<OnceRanged>(request.body) : request.body;
 }
 
 /// Bodies from here on ask first (RFC 9110 section 10.1.1): a refusal is then not worth a layer.
@@ -108,7 +149,7 @@ RepositoryAnswer RegistryRepository::follow(const RepositoryRequest& request, co
     HttpRequest message;
     message.method = request.method;
     message.headers = request.headers;
-    message.body = request.body;
+    message.body = body_of(request);
     message.expect_continue = request.body != nullptr && request.body->size() >= kWorthAsking;
     RepositoryAnswer answer = send_first(request, message, authorization, run);
     for (int redirects = 1; is_redirect(answer.response.status); ++redirects) {
@@ -130,6 +171,7 @@ RepositoryAnswer RegistryRepository::follow(const RepositoryRequest& request, co
         drain(answer.response);
         // Credentials belong to the registry's origin alone: a storage host never sees them.
         const bool at_registry = is_at_registry(next);
+        message.body = body_of(request);
         answer = {send_to(next, message, at_registry ? authorization : Secret(), run), next, at_registry};
     }
     return answer;
