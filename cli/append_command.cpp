@@ -1,11 +1,11 @@
-#include "cooper/base/files.hpp"
-#include "cooper/base/text.hpp"
 #include "cooper/build/edit.hpp"
-#include "cooper/oci/archive_writer.hpp"
+#include "cooper/oci/copy.hpp"
 #include "cooper/oci/overlay_blobs.hpp"
 
 #include "archive_flags.hpp"
 #include "command.hpp"
+#include "compression_flags.hpp"
+#include "edit_values.hpp"
 #include "image_argument.hpp"
 
 #include <nlohmann/json.hpp>
@@ -15,48 +15,6 @@
 namespace cooper::cli {
 
 namespace {
-
-std::pair<std::string, std::string> parse_pair(std::string_view text, std::string_view flag) {
-    const std::size_t equals = text.find('=');
-    if (equals == 0 || equals == std::string_view::npos) {
-        throw UsageError(std::string(flag) + ": \"" + std::string(text) + "\" is not KEY=VALUE");
-    }
-    return {std::string(text.substr(0, equals)), std::string(text.substr(equals + 1))};
-}
-
-/// A JSON array of strings, or one word.
-std::vector<std::string> parse_words(std::string_view text) {
-    if (!text.starts_with('[')) {
-        if (text.find_first_of(" \t") != std::string_view::npos) {
-            throw Error(ErrorCode::InvalidInput,
-                        "\"" + std::string(text) + "\" has spaces: write it as JSON, [\"a\", \"b\"]");
-        }
-        return {std::string(text)};
-    }
-    const Json array = Json::parse(text, nullptr, false);
-    const bool all_strings =
-        array.is_array() && std::all_of(array.begin(), array.end(), [](const Json& word) { return word.is_string(); });
-    if (!all_strings) {
-        throw Error(ErrorCode::InvalidInput, "\"" + std::string(text) + "\" is no JSON array of strings");
-    }
-    return array.get<std::vector<std::string>>();
-}
-
-/// "epoch", seconds since 1970, or RFC 3339.
-TimePoint parse_time(std::string_view text) {
-    constexpr std::uint64_t kLatest = 253'402'300'799;  // 9999-12-31: RFC 3339 has no later year
-    if (text == "epoch") {
-        return TimePoint{};
-    }
-    if (const auto seconds = parse_uint(text); seconds && *seconds <= kLatest) {
-        return TimePoint(std::chrono::seconds(*seconds));
-    }
-    if (const auto time = parse_rfc3339(text)) {
-        return *time;
-    }
-    throw Error(ErrorCode::InvalidInput,
-                "\"" + std::string(text) + "\" is no time (2024-01-16T09:15:42Z, seconds since 1970, or epoch)");
-}
 
 struct LayerArgument {
     std::string directory;
@@ -80,25 +38,29 @@ public:
         return {
             .name = "append",
             .summary = "make an image from directories, on a base image or on scratch",
-            .usage = "BASE --layer DIR[:TARGET]... -o OUT.tar [FLAGS]",
+            .usage = "BASE [DESTINATION] --layer DIR[:TARGET]... [-o OUT.tar] [FLAGS]",
             .about =
-                "Each --layer becomes a layer on top of BASE, in order; the result is a docker-archive. The same "
-                "input\n"
-                "gives the same bytes: entries are sorted, owners and modes plain, times from the files and never "
-                "later\n"
-                "than SOURCE_DATE_EPOCH. BASE is scratch, a reference as docker writes it, or docker-archive:FILE.",
+                "Each --layer becomes a layer on top of BASE, in order. The result goes to DESTINATION, any place "
+                "that\n"
+                "cooper copy knows, or with -o into a docker-archive. The same input gives the same bytes: entries "
+                "are\n"
+                "sorted, owners and modes plain, times from the files and never later than SOURCE_DATE_EPOCH. BASE is\n"
+                "scratch or any place. The local store keeps layers and base: a directory in which nothing changed is\n"
+                "looked at, not read, and its layer not made again.",
             .examples = {
                 {"a site on scratch, no registry needed",
                  "cooper append scratch --layer ./site:/srv --tag site:1 -o site.tar"},
                 {"an application on a base",
-                 "cooper append debian:12 --layer build:/app --entrypoint '[\"/app/run\"]' --tag app:1 -o app.tar"}}};
+                 "cooper append debian:12 --layer build:/app --entrypoint '[\"/app/run\"]' --tag app:1 -o app.tar"},
+                {"the same, straight into a registry",
+                 "cooper append debian:12 docker://registry.example/app:1 --layer build:/app --compression zstd"}}};
     }
 
     void declare(CommandLine& line) override {
         line.heading("Image");
         line.values("--layer", "DIR[:/TARGET]", "a directory's content at TARGET (default: /); repeatable", layers_);
-        line.values("--tag", "NAME:TAG", "the image's name in the archive; repeatable", tags_);
-        line.value("-o, --output", "FILE", "the docker-archive to write; required", file_);
+        line.values("--tag", "NAME:TAG", "a name of the image at its destination; repeatable", tags_);
+        line.value("-o, --output", "FILE", "write a docker-archive; instead of DESTINATION", file_);
         line.values("--env", "KEY=VALUE", "set a variable; repeatable", env_);
         line.parsed("--entrypoint", "JSON|WORD", "'[\"/app\",\"serve\"]' or /app; resets --cmd of the base",
                     edit_.entrypoint, parse_words);
@@ -111,6 +73,7 @@ public:
                     edit_.created, parse_time);
         line.toggle("--keep-modes", "permission bits as they are; default: 0644 and 0755", preserve_modes_);
         line.toggle("--keep-owners", "user and group IDs as they are; default: 0:0", preserve_owners_);
+        compression_.declare(line);
         declare_platform(line, platform_);
         connection_.declare_places(line);
         connection_.declare_network(line);
@@ -118,123 +81,160 @@ public:
     }
 
     void run(const std::vector<std::string>& positionals) override {
-        expect_positionals(positionals, 1, 1);
-        if (file_.empty()) {
-            throw UsageError("append: where to?", "-o OUT.tar");
-        }
+        expect_positionals(positionals, 1, 2);
+        const auto to = destination(positionals);
+        compression_.check_for(to);
         std::vector<LayerArgument> layers;
         for (const std::string& text : layers_) {
             layers.push_back(parse_layer(text));
         }
-        std::vector<oci::Reference> names;
+        oci::WriteOptions write;
         for (const std::string& tag : tags_) {
-            names.push_back(parse_name(tag, "--tag"));
+            write.names.push_back(parse_name(tag, "--tag"));
         }
+        write.task = to.kind == oci::PlaceName::Kind::DockerArchive ? std::filesystem::path(to.path).filename().string()
+                                                                    : to.text();
         complete_edit();
+        const auto options = layer_options();
 
         Session session(output, connection_);
         const auto epoch = source_date_epoch(session.environment());
         if (!edit_.created) {
             edit_.created = epoch.value_or(TimePoint{});
         }
-        const TempDirectory spool("cooper-append");
-        const oci::Image base = open_base(session, positionals[0], spool.path());
-        const auto built = build_layers(session, base, layers, epoch, spool.path());
-        const oci::Image image = build::append(base, built, edit_);
-        const auto converted = oci::convert_layers(image, oci::LayerForm::Keep, spool.path(), session.run());
-        const auto plan = oci::ArchivePlan::make({{converted, repo_tags(names)}});
-        const auto written =
-            oci::write_archive(plan, file_, {.task = std::filesystem::path(file_).filename().string()}, session.run());
+        const auto base = open_base(session, positionals[0], to);
+        const auto built = build_layers(session, base.image, layers, options, epoch);
+        const auto image = build::append(base.image, built, edit_);
+        const oci::OpenedPlace made{oci::graph_of(image), {}, base.source, base.repositories};
+        const auto written = oci::write_place(to, {made}, write, session.places(Session::Store::Fill), session.run());
         session.finish_progress();
-        report(converted, built, names, written);
+        if (!to.is_stream()) {
+            report(to, image, built, write.names, written);
+        }
     }
 
 private:
     void complete_edit() {
-        for (const std::string& text : env_) {
-            edit_.env.push_back(parse_pair(text, "--env"));
-        }
-        for (const std::string& text : labels_) {
-            edit_.labels.push_back(parse_pair(text, "--label"));
-        }
+        edit_.env = parse_pairs(env_, "--env");
+        edit_.labels = parse_pairs(labels_, "--label");
     }
 
-    static std::optional<TimePoint> source_date_epoch(const Environment& environment) {
-        const auto text = environment.get("SOURCE_DATE_EPOCH");
-        if (!text) {
-            return std::nullopt;
+    [[nodiscard]] oci::PlaceName destination(const std::vector<std::string>& positionals) const {
+        const bool named = positionals.size() == 2;
+        if (named == !file_.empty()) {
+            throw UsageError(named ? "append: -o and DESTINATION exclude each other" : "append: where to?",
+                             "-o OUT.tar, or a DESTINATION such as docker://registry.example/app:1");
         }
-        if (!parse_uint(*text)) {
-            throw UsageError("SOURCE_DATE_EPOCH: \"" + *text + "\" is no number of seconds since 1970");
+        if (named) {
+            return parse_destination(positionals[1]);
         }
-        return as_usage("SOURCE_DATE_EPOCH", [&] { return parse_time(*text); });
+        oci::PlaceName archive;
+        archive.kind = oci::PlaceName::Kind::DockerArchive;
+        archive.path = file_;
+        return archive;
     }
 
-    /// A registry's blobs are fetched once although they are read twice: for the base's tree and for the archive.
-    oci::Image open_base(Session& session, const std::string& text, const std::filesystem::path& spool) const {
+    [[nodiscard]] build::LayerOptions layer_options() const {
+        build::LayerOptions options;
+        options.preserve_modes = preserve_modes_;
+        options.preserve_owners = preserve_owners_;
+        options.compression = compression_.layers();
+        return options;
+    }
+
+    /// Without a store a registry's blobs are kept for this run: they may be read twice, for the base's tree and for
+    /// the destination.
+    OpenedImage open_base(Session& session, const std::string& text, const oci::PlaceName& to) const {
         if (text == "scratch") {
-            return build::scratch_image(platform_.value_or(oci::Platform::host()));
+            return {build::scratch_image(platform_.value_or(oci::Platform::host())), {}, text, {}};
         }
         const ImageArgument argument = ImageArgument::parse(text);
         if (!argument.names.empty()) {
             throw UsageError("append: the base has no use for =NAME:TAG", "--tag NAME:TAG");
         }
-        oci::Image base = open_image(session, argument, platform_).image;
-        if (argument.in_registry()) {
-            base.blobs = oci::kept_blobs(base.blobs, spool);
+        check_one_login(connection_, {argument.place, to});
+        auto base = open_image(session, argument, platform_, Session::Store::Fill);
+        if (argument.in_registry() && session.places(Session::Store::Fill).store == nullptr) {
+            base.image.blobs = oci::kept_blobs(base.image.blobs, session.spool());
         }
         return base;
     }
 
-    [[nodiscard]] std::vector<build::BuiltLayer> build_layers(Session& session, const oci::Image& base,
-                                                              const std::vector<LayerArgument>& layers,
-                                                              const std::optional<TimePoint>& epoch,
-                                                              const std::filesystem::path& spool) const {
+    static build::LayerMemory layer_memory(const oci::Store* store) {
+        if (store == nullptr) {
+            return {};
+        }
+        return {store->path() / "memory", [store](const Digest& blob) { return store->find(blob); },
+                [store](const Digest& blob, const std::filesystem::path& file) { store->adopt(blob, file); }};
+    }
+
+    static std::vector<build::BuiltLayer> build_layers(Session& session, const oci::Image& base,
+                                                       const std::vector<LayerArgument>& layers,
+                                                       build::LayerOptions options,
+                                                       const std::optional<TimePoint>& epoch) {
+        if (epoch) {
+            options.epoch = epoch->time_since_epoch().count();
+        }
+        build::LayerBuilder builder(base, session.spool(), layer_memory(session.places(Session::Store::Fill).store));
         std::vector<build::BuiltLayer> built;
-        build::BaseTree tree = build::BaseTree::read(base, session.run());
         for (const LayerArgument& layer : layers) {
-            build::LayerOptions options;
             options.directory = layer.directory;
             options.target = layer.target;
-            options.preserve_modes = preserve_modes_;
-            options.preserve_owners = preserve_owners_;
-            if (epoch) {
-                options.epoch = epoch->time_since_epoch().count();
-            }
-            built.push_back(build::build_layer(options, tree, spool, session.run()));
+            built.push_back(builder.add(options, session.run()));
         }
         return built;
     }
 
-    void report(const oci::Image& image, const std::vector<build::BuiltLayer>& built,
-                const std::vector<oci::Reference>& names, const oci::ArchiveWritten& written) const {
+    static Json layers_json(const std::vector<build::BuiltLayer>& built) {
+        Json layers = Json::array();
+        for (const auto& layer : built) {
+            layers.push_back({{"digest", layer.descriptor.digest.text()},
+                              {"size", layer.descriptor.size},
+                              {"media_type", layer.descriptor.media_type},
+                              {"diff_id", layer.diff_id.text()},
+                              {"tar_size", layer.tar_size},
+                              {"files", layer.files},
+                              {"compressor", layer.compressor},
+                              {"reused", layer.reused}});
+        }
+        return layers;
+    }
+
+    void report(const oci::PlaceName& to, const oci::Image& image, const std::vector<build::BuiltLayer>& built,
+                const std::vector<oci::Reference>& names, const oci::WrittenPlace& written) const {
         if (output.json) {
-            Json layers = Json::array();
-            for (const auto& layer : built) {
-                layers.push_back({{"digest", layer.descriptor.digest.text()},
-                                  {"size", layer.descriptor.size},
-                                  {"diff_id", layer.diff_id.text()},
-                                  {"files", layer.files}});
+            Json document{{"image_id", image.config.image_id().text()},
+                          {"manifest", written.manifest.text()},
+                          {"platform", image.config.platform.text()},
+                          {"repo_tags", repo_tags(names)},
+                          {"bytes_sent", written.bytes_sent},
+                          {"bytes_reused", written.bytes_reused},
+                          {"new_layers", layers_json(built)}};
+            if (file_.empty()) {
+                document["to"] = to.text();
+            } else {
+                document["file"] = file_;
+                document["size"] = written.size;
             }
-            print_json({{"file", file_},
-                        {"size", written.size},
-                        {"image_id", image.config.image_id().text()},
-                        {"manifest", image.manifest.raw.digest.text()},
-                        {"platform", image.config.platform.text()},
-                        {"repo_tags", repo_tags(names)},
-                        {"new_layers", std::move(layers)}});
+            print_json(document);
             return;
         }
-        std::vector<std::pair<std::string, std::string>> rows{{"file", file_}, {"size", size_text(written.size)}};
+        std::vector<std::pair<std::string, std::string>> rows;
+        if (file_.empty()) {
+            rows = {{"to", to.text()}};
+        } else {
+            rows = {{"file", file_}, {"size", size_text(written.size)}};
+        }
         for (const auto& name : names) {
             rows.emplace_back("image", name.text());
         }
         rows.insert(rows.end(), {{"image ID", image.config.image_id().text()},
-                                 {"manifest", image.manifest.raw.digest.text()},
+                                 {"manifest", written.manifest.text()},
                                  {"platform", image.config.platform.text()}});
         for (const auto& layer : built) {
             rows.emplace_back("layer", layer.descriptor.digest.text() + ", " + std::to_string(layer.files) +
-                                           " files, " + size_text(layer.descriptor.size));
+                                           " files, " + size_text(layer.descriptor.size) +
+                                           (layer.reused ? ", unchanged" : ""));
         }
         print(aligned(rows));
     }
@@ -248,6 +248,7 @@ private:
     bool preserve_owners_ = false;
     std::optional<oci::Platform> platform_;
     build::ConfigEdit edit_;
+    CompressionFlags compression_;
     ConnectionFlags connection_;
 };
 
