@@ -1,20 +1,12 @@
 #include "cooper/build/flatten.hpp"
 
+#include "compression_flags.hpp"
 #include "edit_command.hpp"
 #include "edit_values.hpp"
 
 namespace cooper::cli {
 
 namespace {
-
-Compression parse_compression(std::string_view text) {
-    for (const auto kind : {Compression::Gzip, Compression::Zstd, Compression::None}) {
-        if (text == to_string(kind)) {
-            return kind;
-        }
-    }
-    throw Error(ErrorCode::InvalidInput, "\"" + std::string(text) + "\" is neither gzip, zstd nor none");
-}
 
 class FlattenCommand final : public EditCommand {
 public:
@@ -38,14 +30,15 @@ public:
 
     void declare(CommandLine& line) override {
         line.heading("Layer");
-        line.parsed("--compression", "KIND", "gzip (default), zstd or none", options_.compression.kind,
-                    parse_compression);
+        compression_.declare(line);
         declare_edit(line);
     }
 
     void run(const std::vector<std::string>& positionals) override {
         expect_positionals(positionals, 2, 2);
         const Places places = parse_places(positionals);
+        compression_.check_for(places.to);
+        options_.compression = compression_.layers();
         Session session(output, connection_);
         options_.edit_time = source_date_epoch(session.environment());
         options_.spool = session.spool();
@@ -55,6 +48,7 @@ public:
 
 private:
     build::FlattenOptions options_;
+    CompressionFlags compression_;
 };
 
 }  // namespace

@@ -50,7 +50,7 @@ class Edits(case.TestCase):
         self.assertEqual((found["same"], found["files"]), (False, []))
         self.assertEqual(self.cooper("diff", flat, flat).out, "")
         self.assertEqual(self.cooper("diff", flat, flat, "--json").json["same"], True)
-        self.fails(2, "flatten", flat, flat, "--compression", "xz", says="neither gzip, zstd nor none")
+        self.fails(2, "flatten", flat, flat, "--compression", "xz", says="is not gzip, zstd or none")
 
     def test_differences_are_told_by_line(self):
         self.cooper("append", "scratch", "--layer", self.site("site", "bye") + ":/srv", "--user", "me", "-o", self.path("other.tar"))
