@@ -326,6 +326,7 @@ TEST_CASE("store: a write that fails half way costs the copy, not the blob", "[u
         REQUIRE(content_of(*s.through(), s.blob, s.run) == s.content);
         REQUIRE_FALSE(s.is_kept());
         REQUIRE(s.ingest().empty());
+        REQUIRE_THROWS_AS(content_of(*s.store->through(s.base, Store::WhenFull::Fail), s.blob, s.run), SystemError);
     }
     CHECK(s.warnings.texts().size() == 5);
     CHECK_THAT(s.warnings.texts()[0], Catch::Contains("File too large"));
@@ -353,4 +354,7 @@ TEST_CASE("store: a full disk costs the copies that do not fit, and nothing half
     REQUIRE(s.warnings.texts().size() == 1);
     CHECK_THAT(s.warnings.texts()[0], Catch::Contains("No space left on device"));
     CHECK(store.verify(false, s.run).damaged.empty());
+    const auto must_keep = store.through(s.base, Store::WhenFull::Fail);
+    CHECK_THROWS_AS(content_of(*must_keep, s.blob, s.run), SystemError);
+    CHECK(names_in(store.path() / "ingest").empty());
 }

@@ -50,8 +50,10 @@ public:
     /// (Blobs::open with an offset). Two processes that want one blob: one fetches, the other waits for it or fetches
     /// itself when the first one stops. What it opens at offset 0 is verified (Blobs::verifies). `base` null: only what
     /// is here. A store that cannot be written (read-only, disk full) is told once as a warning, and blobs come from
-    /// `base` all the same.
-    [[nodiscard]] std::shared_ptr<const Blobs> through(std::shared_ptr<const Blobs> base) const;
+    /// `base` all the same; with `Fail`, for whom the store is the destination, that is the failure.
+    enum class WhenFull { GoOn, Fail };
+    [[nodiscard]] std::shared_ptr<const Blobs> through(std::shared_ptr<const Blobs> base,
+                                                       WhenFull when_full = WhenFull::GoOn) const;
 
     /// Keeps bytes that are already in memory (manifests, configs). Throws IntegrityError when they are not `digest`.
     void keep(const Digest& digest, std::string_view bytes) const;

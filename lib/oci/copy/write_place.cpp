@@ -185,7 +185,7 @@ std::uint64_t fill(const Store& store, const Graph& graph, unsigned connections,
         }
     }
     std::stable_sort(missing.begin(), missing.end(), [](const auto* a, const auto* b) { return a->size > b->size; });
-    const auto blobs = store.through(graph.source);
+    const auto blobs = store.through(graph.source, Store::WhenFull::Fail);
     std::atomic<std::size_t> next{0};
     std::atomic<std::uint64_t> done{0};
     run.progress->begin(task, total);

@@ -55,9 +55,10 @@ std::unique_ptr<Source> judged(std::unique_ptr<JudgedSource> inner, const Descri
 }
 
 ArrivingBlob::ArrivingBlob(std::shared_ptr<const StoreDirectory> directory, std::shared_ptr<const Blobs> base,
-                           const Descriptor& blob, const Run& run)
+                           Store::WhenFull when_full, const Descriptor& blob, const Run& run)
     : directory_(std::move(directory)),
       base_(std::move(base)),
+      when_full_(when_full),
       blob_(blob),
       run_(run),
       path_(directory_->ingest_file(blob.digest)) {}
@@ -69,9 +70,9 @@ ArrivingBlob::~ArrivingBlob() {
 }
 
 std::unique_ptr<ArrivingBlob> ArrivingBlob::open(std::shared_ptr<const StoreDirectory> directory,
-                                                 std::shared_ptr<const Blobs> base, const Descriptor& blob,
-                                                 const Run& run) {
-    auto arriving = std::make_unique<ArrivingBlob>(std::move(directory), std::move(base), blob, run);
+                                                 std::shared_ptr<const Blobs> base, Store::WhenFull when_full,
+                                                 const Descriptor& blob, const Run& run) {
+    auto arriving = std::make_unique<ArrivingBlob>(std::move(directory), std::move(base), when_full, blob, run);
     try {
         if (!arriving->directory_->why_read_only().empty()) {
             throw Error(ErrorCode::System, arriving->directory_->why_read_only());
@@ -80,7 +81,7 @@ std::unique_ptr<ArrivingBlob> ArrivingBlob::open(std::shared_ptr<const StoreDire
             return nullptr;
         }
     } catch (const Error& error) {
-        arriving->stop_keeping(error.what());
+        arriving->stop_keeping(error);
     }
     if (arriving->continued_ == 0 && arriving->role_ != Role::Follows) {
         arriving->rest_ = arriving->base_->open(blob, 0, run);  // that there is no such blob is said here
@@ -172,7 +173,7 @@ std::size_t ArrivingBlob::read_file(MutableBytes into) {
         count = pread(file_.get(), into.data(), wanted, static_cast<off_t>(position_));
     } while (count < 0 && errno == EINTR);
     if (count < 0) {
-        stop_keeping(SystemError("cannot read " + path_.string(), errno).what());
+        stop_keeping(SystemError("cannot read " + path_.string(), errno));
         return 0;
     }
     if (count == 0) {
@@ -206,18 +207,24 @@ void ArrivingBlob::keep(Bytes chunk) {
     try {
         write_all_at(file_.get(), position_, chunk, path_);
     } catch (const SystemError& error) {
-        stop_keeping(error.what());
+        stop_keeping(error);
     }
 }
 
 /// What cannot grow is of no use to the next run, and on a full disk its space is needed.
-void ArrivingBlob::stop_keeping(const std::string& why) {
-    directory_->warn(run_, why);
+void ArrivingBlob::stop_keeping(const Error& why) {
     if (role_ == Role::Writes && file_is_in_place()) {
         unlink(path_.c_str());
     }
     role_ = Role::Passes;
     file_ = FileDescriptor();
+    if (when_full_ == Store::WhenFull::GoOn) {
+        return directory_->warn(run_, why.what());
+    }
+    if (const auto* system = dynamic_cast<const SystemError*>(&why)) {
+        throw SystemError(*system);
+    }
+    throw Error(why);
 }
 
 void ArrivingBlob::wait_for_writer() {
@@ -240,6 +247,9 @@ void ArrivingBlob::wait_for_writer() {
 
 void ArrivingBlob::accept() {
     if (role_ == Role::Passes) {
+        if (when_full_ == Store::WhenFull::Fail && !directory_->use(blob_.digest)) {
+            throw Error(ErrorCode::Unavailable, "another process holds " + path_.string() + " and does not go on");
+        }
         return;
     }
     try {
@@ -248,7 +258,7 @@ void ArrivingBlob::accept() {
             directory_->publish(file_.get(), path_, blob_.digest);
         }
     } catch (const Error& error) {
-        stop_keeping(error.what());
+        stop_keeping(error);
     }
 }
 

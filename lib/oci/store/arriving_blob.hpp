@@ -1,7 +1,7 @@
 // A blob on its way into the store (private).
 #pragma once
 
-#include "cooper/oci/image.hpp"
+#include "cooper/oci/store.hpp"
 
 #include "oci/store/store_directory.hpp"
 
@@ -37,15 +37,15 @@ public:
 
     /// nullptr when the blob turns out to be in the store by now.
     static std::unique_ptr<ArrivingBlob> open(std::shared_ptr<const StoreDirectory> directory,
-                                              std::shared_ptr<const Blobs> base, const Descriptor& blob,
-                                              const Run& run);
+                                              std::shared_ptr<const Blobs> base, Store::WhenFull when_full,
+                                              const Descriptor& blob, const Run& run);
 
     std::size_t read(MutableBytes into) override;
     void accept() override;
     std::string reject() override;
 
     ArrivingBlob(std::shared_ptr<const StoreDirectory> directory, std::shared_ptr<const Blobs> base,
-                 const Descriptor& blob, const Run& run);
+                 Store::WhenFull when_full, const Descriptor& blob, const Run& run);
     ~ArrivingBlob() override;
     ArrivingBlob(const ArrivingBlob&) = delete;
     ArrivingBlob& operator=(const ArrivingBlob&) = delete;
@@ -59,11 +59,12 @@ private:
     std::size_t read_file(MutableBytes into);
     std::size_t read_base(MutableBytes into);
     void keep(Bytes chunk);
-    void stop_keeping(const std::string& why);
+    void stop_keeping(const Error& why);
     void wait_for_writer();
 
     std::shared_ptr<const StoreDirectory> directory_;
     std::shared_ptr<const Blobs> base_;
+    Store::WhenFull when_full_;
     Descriptor blob_;
     Run run_;
     std::filesystem::path path_;

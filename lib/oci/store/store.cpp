@@ -63,8 +63,8 @@ std::optional<fs::path> Store::find(const Digest& blob) const {
     return has(blob) ? std::optional(state_->blob_file(blob)) : std::nullopt;
 }
 
-std::shared_ptr<const Blobs> Store::through(std::shared_ptr<const Blobs> base) const {
-    return std::make_shared<StoreBlobs>(state_, std::move(base));
+std::shared_ptr<const Blobs> Store::through(std::shared_ptr<const Blobs> base, WhenFull when_full) const {
+    return std::make_shared<StoreBlobs>(state_, std::move(base), when_full);
 }
 
 void Store::keep(const Digest& digest, std::string_view bytes) const {

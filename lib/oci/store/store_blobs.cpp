@@ -128,7 +128,7 @@ std::unique_ptr<Source> StoreBlobs::open(const Descriptor& blob, std::uint64_t o
     if (offset > 0) {
         return base_->open(blob, offset, run);
     }
-    if (auto arriving = ArrivingBlob::open(directory_, base_, blob, run)) {
+    if (auto arriving = ArrivingBlob::open(directory_, base_, when_full_, blob, run)) {
         return judged(std::move(arriving), blob);
     }
     if (auto stored = open_stored(blob, offset, run)) {

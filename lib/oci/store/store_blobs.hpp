@@ -1,7 +1,7 @@
 // Blobs through the store (private).
 #pragma once
 
-#include "cooper/oci/image.hpp"
+#include "cooper/oci/store.hpp"
 
 #include "oci/store/store_directory.hpp"
 
@@ -12,8 +12,9 @@ namespace cooper::oci {
 /// See Store::through.
 class StoreBlobs final : public Blobs {
 public:
-    StoreBlobs(std::shared_ptr<const StoreDirectory> directory, std::shared_ptr<const Blobs> base)
-        : directory_(std::move(directory)), base_(std::move(base)) {}
+    StoreBlobs(std::shared_ptr<const StoreDirectory> directory, std::shared_ptr<const Blobs> base,
+               Store::WhenFull when_full)
+        : directory_(std::move(directory)), base_(std::move(base)), when_full_(when_full) {}
 
     [[nodiscard]] std::unique_ptr<Source> open(const Descriptor& blob, std::uint64_t offset,
                                                const Run& run) const override;
@@ -25,6 +26,7 @@ private:
 
     std::shared_ptr<const StoreDirectory> directory_;
     std::shared_ptr<const Blobs> base_;
+    Store::WhenFull when_full_;
 };
 
 }  // namespace cooper::oci
