@@ -62,6 +62,11 @@ class Examples(case.TestCase):
         registry.status = 503
         self.run_example("reuse", registry.address + "/acme/site", "1", self.project(), expect=1)
 
+    def test_copy_with_a_label(self):
+        self.run_example("copy", "docker-archive:" + self.image(), "oci:%s:a" % self.path("layout"), "team=a")
+        self.assertEqual(self.cooper("inspect", "--json", "oci:%s:a" % self.path("layout")).json["config"]["config"]["Labels"], {"team": "a"})
+        self.run_example("copy", "docker-archive:" + self.path("site.tar"), "store:a:1", "team=a", expect=1)
+
     def test_a_directory_becomes_a_tarball(self):
         out = self.path("out.tar")
         self.run_example("directory_to_tarball", self.site(), "site:1", out)

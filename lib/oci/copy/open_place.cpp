@@ -3,6 +3,7 @@
 #include "cooper/oci/archive_reader.hpp"
 #include "cooper/oci/copy.hpp"
 
+#include "oci/copy/access.hpp"
 #include "oci/copy/store_first.hpp"
 #include "oci/layout/entries.hpp"
 #include "oci/manifest_entries.hpp"
@@ -64,7 +65,7 @@ std::vector<Reference> names_in(const std::vector<std::string>& texts) {
 
 OpenedPlace open_registry(const PlaceName& place, const Wanted& wanted, const PlaceAccess& access, const Run& run) {
     const Reference& reference = *place.reference;
-    RegistryClient& registry = access.registry();
+    RegistryClient& registry = registry_for(place, access);
     const ManifestFetcher fetch = [&](const Descriptor& child) {
         return registry.manifest(reference.with_digest(child.digest), run);
     };
@@ -101,13 +102,11 @@ OpenedPlace open_layout(const PlaceName& place, const Wanted& wanted, const Run&
 }
 
 OpenedPlace open_store(const PlaceName& place, const Wanted& wanted, const PlaceAccess& access, const Run& run) {
-    if (access.store == nullptr) {
-        throw Error(ErrorCode::InvalidInput, place.text() + ": there is no store here").advise("--store DIR names one");
-    }
+    const Store& store = store_for(place, access);
     PlaceName entry = place;
     entry.which = place.reference->digest() ? place.reference->digest()->text() : name_of(*place.reference)[0].text();
-    const OciLayout layout = access.store->layout();
-    OpenedPlace opened = open_index_entry(entry, layout.index(), access.store->through(nullptr), wanted, run);
+    const OciLayout layout = store.layout();
+    OpenedPlace opened = open_index_entry(entry, layout.index(), store.through(nullptr), wanted, run);
     opened.names = name_of(*place.reference);
     opened.text = place.text();
     return opened;
@@ -115,7 +114,7 @@ OpenedPlace open_store(const PlaceName& place, const Wanted& wanted, const Place
 
 ArchiveFile open_archive_file(const PlaceName& place, const PlaceAccess& access, const Run& run) {
     if (place.is_stream()) {
-        return ArchiveFile::read(access.input(), "standard input", access.spool(), run);
+        return ArchiveFile::read(input_for(place, access), "standard input", spool_for(place, access), run);
     }
     try {
         return ArchiveFile::open(place.path, {}, run);
@@ -124,16 +123,16 @@ ArchiveFile open_archive_file(const PlaceName& place, const PlaceAccess& access,
             throw;
         }
     }
-    return ArchiveFile::open(place.path, access.spool(), run);  // a pipe, or compressed as a whole
+    return ArchiveFile::open(place.path, spool_for(place, access), run);  // a pipe, or compressed as a whole
 }
 
 /// The engine's own archive of the images, below the spool.
 ArchiveFile save_from_engine(const PlaceName& place, const std::optional<Platform>& platform, const PlaceAccess& access,
                              const Run& run) {
     const std::string name = place.reference ? place.reference->text() : place.which;
-    const auto file = access.spool() / ("engine-" + std::string(sha256(name).hex()) + ".tar");
+    const auto file = spool_for(place, access) / ("engine-" + std::string(sha256(name).hex()) + ".tar");
     AtomicFile archive(file);
-    access.engine().save({name}, archive, platform, run);
+    engine_for(place, access).save({name}, archive, platform, run);
     archive.commit();
     ArchiveFile opened = ArchiveFile::open(file, {}, run);
     std::filesystem::remove(file);  // it is open, so its space goes with it

@@ -2,6 +2,7 @@
 #include "cooper/oci/copy.hpp"
 
 #include "base/workers.hpp"
+#include "oci/copy/access.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -62,7 +63,7 @@ std::vector<ArchiveImage> archive_images(const PlaceName& place, const std::vect
     for (const OpenedPlace& each : from) {
         Image image = single_image(each, place, run);
         if (needs_conversion(image, options.layers)) {
-            image = convert_layers(image, options.layers, access.spool(), run);
+            image = convert_layers(image, options.layers, spool_for(place, access), run);
         }
         images.push_back({std::move(image), texts(names_for(place, each, options))});
     }
@@ -73,8 +74,8 @@ WrittenPlace written_file(const ArchivePlan& plan, const PlaceName& place, const
                           const PlaceAccess& access, Digest manifest, const Run& run) {
     const ArchiveWriteOptions how{
         .connections = options.connections, .checksum = options.checksum, .deep = options.deep, .task = options.task};
-    const ArchiveWritten written =
-        place.is_stream() ? write_archive(plan, access.output(), how, run) : write_archive(plan, place.path, how, run);
+    const ArchiveWritten written = place.is_stream() ? write_archive(plan, output_for(place, access), how, run)
+                                                     : write_archive(plan, place.path, how, run);
     return {.manifest = std::move(manifest),
             .image_id = std::nullopt,
             .bytes_sent = written.size,
@@ -97,7 +98,7 @@ WrittenPlace write_engine(const PlaceName& place, const std::vector<OpenedPlace>
                           const PlaceAccess& access, const Run& run) {
     const auto images = archive_images(place, from, options, access, run);
     const auto plan = ArchivePlan::make(images, options.format);
-    access.engine().load(images, plan, options.task, run);
+    engine_for(place, access).load(images, plan, options.task, run);
     const Image& image = images[0].image;
     return {.manifest = image.manifest.raw.digest,
             .image_id = image.config.image_id(),
@@ -164,7 +165,7 @@ WrittenPlace write_registry(const PlaceName& place, const OpenedPlace& from, con
         }
         push.tags.push_back(name.effective_tag().value_or("latest"));
     }
-    const Pushed pushed = access.registry().push(*place.reference, from.graph, push, run);
+    const Pushed pushed = registry_for(place, access).push(*place.reference, from.graph, push, run);
     return {.manifest = pushed.manifest,
             .image_id = image_id_of(from.graph),
             .bytes_sent = pushed.bytes_sent,
@@ -209,12 +210,10 @@ std::uint64_t fill(const Store& store, const Graph& graph, unsigned connections,
 
 WrittenPlace write_store(const PlaceName& place, const OpenedPlace& from, const WriteOptions& options,
                          const PlaceAccess& access, const Run& run) {
-    if (access.store == nullptr) {
-        throw Error(ErrorCode::InvalidInput, place.text() + ": there is no store here").advise("--store DIR names one");
-    }
-    const std::uint64_t bytes = fill(*access.store, from.graph, options.connections, options.task, run);
+    const Store& store = store_for(place, access);
+    const std::uint64_t bytes = fill(store, from.graph, options.connections, options.task, run);
     for (const std::string& name : texts(names_for(place, from, options))) {
-        access.store->name(from.graph, name, run);
+        store.name(from.graph, name, run);
     }
     std::uint64_t all = 0;
     for (const Descriptor& blob : from.graph.blobs) {
