@@ -126,6 +126,11 @@ class Mistakes(case.TestCase):
         self.fails(2, "append", "scratch", *out, "--cmd", '["a", 1]', says="no JSON array of strings")
         self.fails(2, "append", "scratch", *out, "--created", "yesterday", says="--created: ")
         self.fails(2, "append", "scratch", *out, "--tag", "a", says='--tag: "a" is not NAME:TAG')
+        self.fails(2, "append", "scratch", *out, "--compression", "lz4", says='--compression: "lz4" is not gzip, zstd or none')
+        self.fails(2, "append", "scratch", *out, "--compression-level", "9", says="fast or small with gzip, 1 to 19 with zstd")
+        self.fails(2, "append", "scratch", "oci:x:1", "--compression", "zstd", "--compression-level", "20", says="--compression-level: ")
+        self.fails(2, "append", "scratch", *out, "--compression", "zstd", says="not every engine loads zstd layers")
+        self.fails(2, "append", "scratch", "oci:x:1", *out, says="-o and DESTINATION exclude each other")
         self.fails(2, "append", "scratch", *out, SOURCE_DATE_EPOCH="1e9", says="SOURCE_DATE_EPOCH: ")
         self.fails(2, "append", "scratch", *out, SOURCE_DATE_EPOCH="99999999999999999999", says="SOURCE_DATE_EPOCH: ")
 
