@@ -20,8 +20,9 @@
 
 namespace cooper::oci {
 
-/// What places need to be opened, made when it is first asked for (a copy between files opens no socket). All of it is
-/// borrowed and must outlive every Graph that came from it.
+/// What places need to be opened; a place that needs what is not given is Error{InvalidInput}. Made when it is first
+/// asked for (a copy between files opens no socket). All of it is borrowed and must outlive every Graph that came from
+/// it.
 struct PlaceAccess {
     std::function<RegistryClient&()> registry;
     std::function<EngineClient&()> engine;
