@@ -9,6 +9,12 @@
 
 namespace cooper::build {
 
+namespace {
+
+constexpr int kMaxSymlinks = 40;  // as Linux has it (MAXSYMLINKS)
+
+}  // namespace
+
 std::string clean_path(std::string_view path) {
     std::string clean;
     for (const auto part : split(path, '/')) {
@@ -48,6 +54,44 @@ std::string_view parent_path(std::string_view path) {
 std::string_view file_name(std::string_view path) {
     const auto slash = path.rfind('/');
     return slash == std::string_view::npos ? path : path.substr(slash + 1);
+}
+
+std::string follow_parents(const std::string& path,
+                           const std::function<const std::string*(const std::string& path)>& link_at) {
+    std::vector<std::string> todo;  // components, next one last
+    const auto push = [&todo](std::string_view text) {
+        auto parts = split(text, '/');
+        std::for_each(parts.rbegin(), parts.rend(), [&](std::string_view part) { todo.emplace_back(part); });
+    };
+    push(path);
+    std::string resolved;
+    for (int links = 0; !todo.empty();) {
+        const auto part = std::move(todo.back());
+        todo.pop_back();
+        if (part.empty() || part == ".") {
+            continue;
+        }
+        if (part == "..") {
+            resolved = std::string(parent_path(resolved));  // the root's parent is the root
+            continue;
+        }
+        auto next = join_path(resolved, part);
+        check_path(next);
+        const auto* link = todo.empty() ? nullptr : link_at(next);
+        if (link == nullptr) {
+            resolved = std::move(next);
+            continue;
+        }
+        if (++links > kMaxSymlinks) {
+            throw Error(ErrorCode::InvalidInput,
+                        "'" + oci::printable(path) + "' leads through a loop of symbolic links in the base");
+        }
+        if (link->starts_with('/')) {
+            resolved.clear();
+        }
+        push(*link);
+    }
+    return resolved;
 }
 
 bool is_whiteout_name(std::string_view name) {

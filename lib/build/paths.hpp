@@ -1,6 +1,7 @@
 // Paths inside images: bytes, components joined by "/", nothing at either end; "" is the root.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -20,6 +21,12 @@ void check_path(std::string_view path);
 std::string join_path(std::string_view directory, std::string_view name);
 std::string_view parent_path(std::string_view path);
 std::string_view file_name(std::string_view path);
+
+/// `path` with every symlinked parent followed inside the root: ".." stops there, and absolute targets begin there.
+/// `link_at` gives the target of the symlink at a path, nullptr for anything else; it may throw. Throws
+/// Error{InvalidInput} for a loop, and as check_path().
+std::string follow_parents(const std::string& path,
+                           const std::function<const std::string*(const std::string& path)>& link_at);
 
 /// ".wh.*": what layers call a deleted file.
 bool is_whiteout_name(std::string_view name);

@@ -80,7 +80,7 @@ TEST_CASE("config: ports, volumes, stop signal and author", "[unit][build]") {
     CHECK(config_member(image, "author") == "\"Ada\"");
     CHECK(
         config_member(image, "history") ==
-        R"([{"created":"1970-01-01T00:00:00Z","created_by":"cooper config: port 80/tcp, port 81/tcp, volume /a b, volume /data, stop signal, author","empty_layer":true}])");
+        R"([{"created":"1970-01-01T00:00:00Z","created_by":"cooper config: port 80/tcp, port 81/tcp, volume /data, volume /a b, stop signal, author","empty_layer":true}])");
     for (const auto* signal : {"9", "term", "RTMIN+15", "SIGRTMAX-14"}) {
         edit = {};
         edit.stop_signal = signal;

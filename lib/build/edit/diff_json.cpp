@@ -33,26 +33,43 @@ bool same_value(std::string_view a, std::string_view b) {
     return a == b || (a.starts_with('"') && b.starts_with('"') && unquoted_json(a) == unquoted_json(b));
 }
 
+/// Where a value stands in both documents: elements of arrays may have moved.
+struct Place {
+    std::string before;
+    std::string after;
+
+    [[nodiscard]] Place member(std::string_view key) const {
+        const auto step = "/" + escaped(key);
+        return {before + step, after + step};
+    }
+    [[nodiscard]] Place element(const AlignedPair& pair) const {
+        const auto step = [](const std::optional<std::size_t>& index) {
+            return "/" + (index ? std::to_string(*index) : std::string("-"));
+        };
+        return {before + step(pair.before), after + step(pair.after)};
+    }
+};
+
 /// Walks both documents at once. They were parsed before, so their depth is bounded.
 class JsonDiff {
 public:
-    void compare(const std::string& pointer, const std::string& before, const std::string& after) {
+    void compare(const Place& place, const std::string& before, const std::string& after) {
         if (same_value(before, after)) {
             return;
         }
         if (before.starts_with('{') && after.starts_with('{')) {
-            compare_objects(pointer, before, after);
+            compare_objects(place, before, after);
         } else if (before.starts_with('[') && after.starts_with('[')) {
-            compare_arrays(pointer, before, after);
+            compare_arrays(place, before, after);
         } else {
-            changes.push_back({pointer, before, after});
+            changes.push_back({place.after, before, after});
         }
     }
 
     std::vector<ValueChange> changes;
 
 private:
-    void compare_objects(const std::string& pointer, const std::string& before, const std::string& after) {
+    void compare_objects(const Place& place, const std::string& before, const std::string& after) {
         const auto old_members = ObjectText(before).members();
         const auto new_members = ObjectText(after).members();
         std::unordered_map<std::string_view, const std::string*> added;
@@ -62,34 +79,34 @@ private:
         for (const auto& [key, value] : old_members) {
             const auto found = added.find(key);
             if (found == added.end()) {
-                changes.push_back({pointer + "/" + escaped(key), value, std::nullopt});
+                changes.push_back({place.member(key).before, value, std::nullopt});
             } else {
-                compare(pointer + "/" + escaped(key), value, *found->second);
+                compare(place.member(key), value, *found->second);
                 added.erase(found);
             }
         }
         for (const auto& [key, value] : new_members) {
             if (added.contains(key)) {
-                changes.push_back({pointer + "/" + escaped(key), std::nullopt, value});
+                changes.push_back({place.member(key).after, std::nullopt, value});
             }
         }
     }
 
-    void compare_arrays(const std::string& pointer, const std::string& before, const std::string& after) {
+    void compare_arrays(const Place& place, const std::string& before, const std::string& after) {
         const ArrayText old_array(before), new_array(after);
-        const auto pairs = pointer.ends_with("/Env")
+        const auto pairs = place.after.ends_with("/Env")
                                ? pair_variables(old_array, new_array)
                                : align(old_array.size(), new_array.size(), [&](std::size_t b, std::size_t a) {
                                      return same_value(old_array.at(b), new_array.at(a));
                                  });
-        for (const auto& [b, a, equal] : pairs) {
-            const auto at = pointer + "/" + std::to_string(a ? *a : *b);
-            if (b && a) {
-                compare(at, old_array.at(*b), new_array.at(*a));
-            } else if (b) {
-                changes.push_back({at, old_array.at(*b), std::nullopt});
+        for (const auto& pair : pairs) {
+            const auto at = place.element(pair);
+            if (pair.before && pair.after) {
+                compare(at, old_array.at(*pair.before), new_array.at(*pair.after));
+            } else if (pair.before) {
+                changes.push_back({at.before, old_array.at(*pair.before), std::nullopt});
             } else {
-                changes.push_back({at, std::nullopt, new_array.at(*a)});
+                changes.push_back({at.after, std::nullopt, new_array.at(*pair.after)});
             }
         }
     }
@@ -136,7 +153,7 @@ std::vector<ValueChange> diff_json(std::string_view before, std::string_view aft
         static_cast<void>(json::parse(text, what));
     }
     JsonDiff diff;
-    diff.compare("", std::string(trim(before)), std::string(trim(after)));
+    diff.compare({}, std::string(trim(before)), std::string(trim(after)));
     return std::move(diff.changes);
 }
 

@@ -1,7 +1,6 @@
 #include "build/edit/file_system.hpp"
 
 #include "cooper/base/error.hpp"
-#include "cooper/base/text.hpp"
 
 #include "build/paths.hpp"
 #include "oci/printable.hpp"
@@ -11,8 +10,6 @@
 namespace cooper::build {
 
 namespace {
-
-constexpr int kMaxSymlinks = 40;  // as Linux has it (MAXSYMLINKS)
 
 [[noreturn]] void refuse(const std::string& path, const std::string& why) {
     throw Error(ErrorCode::InvalidInput, "'" + oci::printable(path) + "' " + why);
@@ -102,39 +99,10 @@ std::string FileSystem::through_own_links(const std::string& path) const {
 }
 
 std::string FileSystem::resolve_parents(const std::string& path) const {
-    std::vector<std::string> todo;  // components, next one last
-    const auto push = [&todo](std::string_view text) {
-        auto parts = split(text, '/');
-        std::for_each(parts.rbegin(), parts.rend(), [&](std::string_view part) { todo.emplace_back(part); });
-    };
-    push(path);
-    std::string resolved;
-    for (int links = 0; !todo.empty();) {
-        const auto part = std::move(todo.back());
-        todo.pop_back();
-        if (part.empty() || part == ".") {
-            continue;
-        }
-        if (part == "..") {
-            resolved = std::string(parent_path(resolved));  // the root's parent is the root
-            continue;
-        }
-        auto next = join_path(resolved, part);
-        check_path(next);
-        const auto* node = todo.empty() ? nullptr : find(next);
-        if (node == nullptr || node->type() != TarType::Symlink) {
-            resolved = std::move(next);
-            continue;
-        }
-        if (++links > kMaxSymlinks) {
-            refuse(path, "leads through a loop of symbolic links");
-        }
-        if (node->entry->link.starts_with('/')) {
-            resolved.clear();
-        }
-        push(node->entry->link);
-    }
-    return resolved;
+    return follow_parents(path, [&](const std::string& parent) {
+        const auto* node = find(parent);
+        return node != nullptr && node->type() == TarType::Symlink ? &node->entry->link : nullptr;
+    });
 }
 
 void FileSystem::make_parents(const std::string& path) {

@@ -58,6 +58,7 @@ void IndexEntry::set_manifest(const oci::RawManifest& manifest) {
 }
 
 IndexText::IndexText(const oci::RawManifest& index) : document_(index.bytes), media_type_(index.media_type) {
+    static_cast<void>(oci::Index::parse(index));  // throws for what is no index, and for too many entries
     const auto array = array_of(document_, "manifests");
     for (std::size_t i = 0; i < array.size(); ++i) {
         before_.push_back(array.at(i));
@@ -100,7 +101,12 @@ oci::ClassifiedManifest IndexText::finish() {
             array.set(index, entries_[index].text);
         }
     }
-    document_.set("manifests", array.text());
+    const bool changed =
+        !std::equal(entries_.begin(), entries_.end(), before_.begin(), before_.end(),
+                    [](const IndexEntry& entry, const std::string& text) { return entry.text == text; });
+    if (changed) {
+        document_.set("manifests", array.text());
+    }
     return oci::classify_manifest(document_.text(), media_type_);
 }
 

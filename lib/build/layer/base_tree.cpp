@@ -16,7 +16,6 @@ namespace cooper::build {
 
 namespace {
 
-constexpr int kMaxSymlinks = 40;                     // as Linux has it (MAXSYMLINKS)
 constexpr std::size_t kMaxTreeBytes = 512ULL << 20;  // of all paths and links: a million files take some 60 MB
 constexpr unsigned kMaxReaders = 4;                  // layers read at once
 constexpr std::string_view kTask = "reading the base";
@@ -136,44 +135,17 @@ const PathInfo* BaseTree::find(const std::string& path) const {
 }
 
 std::string BaseTree::resolve_parents(const std::string& path) const {
-    std::vector<std::string> todo;  // components, next one last
-    const auto push = [&todo](std::string_view text) {
-        auto parts = split(text, '/');
-        std::for_each(parts.rbegin(), parts.rend(), [&](std::string_view part) { todo.emplace_back(part); });
-    };
-    push(path);
-    std::string resolved;
-    for (int links = 0; !todo.empty();) {
-        const auto part = std::move(todo.back());
-        todo.pop_back();
-        if (part.empty() || part == ".") {
-            continue;
+    return follow_parents(path, [&](const std::string& parent) -> const std::string* {
+        const auto* info = find(parent);
+        if (info == nullptr || info->type == TarType::Directory) {
+            return nullptr;
         }
-        if (part == "..") {
-            resolved = std::string(parent_path(resolved));  // the root's parent is the root
-            continue;
-        }
-        auto next = join_path(resolved, part);
-        check_path(next);
-        const auto* info = todo.empty() ? nullptr : find(next);
-        if (info != nullptr && info->type == TarType::Symlink) {
-            if (++links > kMaxSymlinks) {
-                throw Error(ErrorCode::InvalidInput,
-                            "'" + oci::printable(path) + "' leads through a loop of symbolic links in the base");
-            }
-            if (info->link.starts_with('/')) {
-                resolved.clear();
-            }
-            push(info->link);
-            continue;
-        }
-        if (info != nullptr && info->type != TarType::Directory) {
+        if (info->type != TarType::Symlink) {
             throw Error(ErrorCode::InvalidInput, "'" + oci::printable(path) + "' cannot be in the image: '" +
-                                                     oci::printable(next) + "' is no directory in the base");
+                                                     oci::printable(parent) + "' is no directory in the base");
         }
-        resolved = std::move(next);
-    }
-    return resolved;
+        return &info->link;
+    });
 }
 
 void BaseTree::apply(const TarEntry& entry) {

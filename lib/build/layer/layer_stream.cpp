@@ -7,11 +7,11 @@ namespace cooper::build {
 
 namespace {
 
-std::unique_ptr<Source> open_layer(const oci::Image& image, std::size_t index, const Run& run) {
-    const auto& blob = image.manifest.layers[index];
-    auto stored = image.blobs->open(blob, 0, run);
-    if (!image.blobs->verifies()) {
-        stored = verified(std::move(stored), blob.digest, blob.size, layer_name(image, index));
+std::unique_ptr<Source> open_layer(const oci::Blobs& blobs, const oci::Descriptor& layer, const std::string& name,
+                                   const Run& run) {
+    auto stored = blobs.open(layer, 0, run);
+    if (!blobs.verifies()) {
+        stored = verified(std::move(stored), layer.digest, layer.size, name);
     }
     return decompressed_by_magic(std::move(stored));
 }
@@ -23,11 +23,16 @@ std::string layer_name(const oci::Image& image, std::size_t index) {
            image.manifest.layers[index].digest.shortened() + ")";
 }
 
-LayerStream::LayerStream(const oci::Image& image, std::size_t index, const Run& run)
-    : diff_id_(image.config.diff_ids[index]),
-      name_(layer_name(image, index)),
-      tar_(open_layer(image, index, run)),
+LayerStream::LayerStream(const oci::Blobs& blobs, const oci::Descriptor& layer, const Digest& diff_id, std::string name,
+                         const Run& run)
+    : diff_id_(diff_id),
+      name_(std::move(name)),
+      tar_(open_layer(blobs, layer, name_, run)),
       hasher_(diff_id_.algorithm()) {}
+
+LayerStream::LayerStream(const oci::Image& image, std::size_t index, const Run& run)
+    : LayerStream(*image.blobs, image.manifest.layers[index], image.config.diff_ids[index], layer_name(image, index),
+                  run) {}
 
 std::size_t LayerStream::read(MutableBytes into) {
     const auto count = tar_->read(into);

@@ -16,15 +16,18 @@ std::string layer_name(const oci::Image& image, std::size_t index);
 
 class LayerStream final : public Source {
 public:
-    /// Opens the blob: its digest and size are checked while it is read, its compression told by its first bytes. The
-    /// image must outlive the stream.
+    /// Opens the blob: its digest and size are checked while it is read, its compression told by its first bytes.
+    /// `blobs` must outlive the stream; `name` stands in errors.
+    LayerStream(const oci::Blobs& blobs, const oci::Descriptor& layer, const Digest& diff_id, std::string name,
+                const Run& run);
+    /// Layer `index` of an image, which must outlive the stream.
     LayerStream(const oci::Image& image, std::size_t index, const Run& run);
     std::size_t read(MutableBytes into) override;
-    /// Reads what is left; throws IntegrityError unless all of it has the diff ID that the config says.
+    /// Reads what is left; throws IntegrityError unless all of it has the diff ID.
     void finish();
 
 private:
-    const Digest& diff_id_;
+    Digest diff_id_;
     std::string name_;
     std::unique_ptr<Source> tar_;
     Hasher hasher_;
