@@ -305,6 +305,12 @@ TEST_CASE("apply: closed directories are filled and closed in the end", "[unit][
     CHECK(root.names() == "d d/e d/e/g ");
 }
 
+TEST_CASE("apply: the mode of a closed directory is not given to what takes its place", "[unit][build]") {
+    const Root root;
+    root.apply(LayerTar().directory("e").directory("d", 0).symlink("d", "e"));
+    CHECK(root.mode("e") == 0755);
+}
+
 TEST_CASE("apply: what only root can have is left out and told", "[unit][build]") {
     const Root root;
     const auto applied = root.apply(LayerTar()
