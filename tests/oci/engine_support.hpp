@@ -4,10 +4,12 @@
 #include "cooper/base/files.hpp"
 #include "cooper/oci/engine.hpp"
 
+#include "base/http_support.hpp"
 #include "support/memory_image.hpp"
 #include "support/scripted_server.hpp"
 
-#include <atomic>
+#include <catch2/catch.hpp>
+
 #include <functional>
 #include <string>
 #include <vector>
@@ -90,6 +92,45 @@ inline std::string inspected(const std::string& id, const std::vector<Digest>& d
 }
 inline std::string inspected(const oci::Image& image) {
     return inspected(image.config.image_id().text(), image.config.diff_ids);
+}
+
+inline constexpr const char* kLoaded = R"({"stream":"Loaded image: a:1\n"})";
+
+struct LoadCase {
+    explicit LoadCase(std::vector<std::string> names = {"docker.io/library/a:1"},
+                      std::vector<LayerSpec> layers = {{LayerSpec::Form::Gzip, "one"}, {LayerSpec::Form::Plain, "two"}})
+        : image(memory_image(layers, &blobs)),
+          images{{image, std::move(names)}},
+          plan(oci::ArchivePlan::make(images)) {}
+
+    [[nodiscard]] std::string archive() const { return read_all(*plan.open(), 64 << 20, "archive"); }
+
+    std::shared_ptr<MemoryBlobs> blobs;
+    oci::Image image;
+    std::vector<oci::ArchiveImage> images;
+    oci::ArchivePlan plan;
+};
+
+/// Loads with `said` as the stream of answers; afterwards the engine has `inspect` under every name.
+inline EngineHandler loads(const std::string& said, const std::string& inspect) {
+    return [=](const std::string& call, const ScriptedRequest&) -> ScriptedReply {
+        if (call.starts_with("POST /images/load")) {
+            return {.headers = {{"Content-Type", "application/json"}}, .body = said, .chunked = true};
+        }
+        return inspect.empty() ? ScriptedReply{.status = 404, .body = R"({"message":"No such image"})"}
+                               : ScriptedReply{.body = inspect};
+    };
+}
+
+inline EngineHandler replies(const ScriptedReply& reply) {
+    return [reply](const std::string&, const ScriptedRequest&) { return reply; };
+}
+
+template <class Action>
+Error failure(Action&& action) {
+    const auto error = error_of(action);
+    REQUIRE(error);
+    return *error;
 }
 
 }  // namespace cooper::testing

@@ -1,5 +1,5 @@
 // Docker's engine, and podman's compatible service, over the HTTP API: images in and out.
-// Docker Engine API 1.24 to 1.52 (`registry-and-engine.md` section 7).
+// Docker Engine API 1.24 to 1.48, as dockerd 1.12 to 29 speak it (`registry-and-engine.md` section 7).
 #pragma once
 
 #include "cooper/base/environment.hpp"

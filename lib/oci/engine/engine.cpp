@@ -1,6 +1,5 @@
 #include "cooper/oci/engine.hpp"
 
-#include "cooper/base/tar.hpp"
 #include "cooper/base/text.hpp"
 
 #include "oci/engine/answer_stream.hpp"
@@ -9,9 +8,6 @@
 #include "oci/engine/saved_archive.hpp"
 #include "oci/engine/verified_archive.hpp"
 #include "oci/printable.hpp"
-
-#include <algorithm>
-#include <array>
 
 namespace cooper::oci {
 
@@ -200,8 +196,9 @@ void EngineClient::tag(const std::string& id_or_name, const Reference& name, con
 }
 
 bool EngineClient::remove(const std::string& name, bool force, const Run& run) {
-    HttpResponse response =
-        state_->send({.method = "DELETE", .path = image_url(name, ""), .query = force ? "force=1" : ""}, run);
+    HttpResponse response = state_->send(
+        {.method = "DELETE", .path = image_url(name, ""), .query = force ? "force=1" : "", .works_in_silence = true},
+        run);
     if (response.status == 404) {
         return false;
     }

@@ -46,7 +46,7 @@ public:
         std::string path{};   ///< below the version: "/images/json"
         std::string query{};  ///< without "?"
         std::shared_ptr<const Ranged> body{};
-        bool works_in_silence = false;  ///< packs or unpacks images meanwhile
+        bool works_in_silence = false;  ///< packs, unpacks or deletes layers meanwhile
     };
     /// Any status is an answer.
     HttpResponse send(const Call& call, const Run& run);
