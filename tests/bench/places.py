@@ -61,7 +61,7 @@ class Places:
         store = self.store("cold-%d" % bench.round) if cold else ["--store", self.warm_store]
         layout = bench.fresh("umoci")
         base = ["buildah", "--storage-driver", "vfs", "--root", bench.fresh("buildah"), "--runroot", bench.fresh("buildah-run")]
-        return {"cooper": [self.cooper, "append", bench.many, "--layer", bench.tree + ":/srv/app", "--to", target + "-c:1", *store, "--quiet"],
+        return {"cooper": [self.cooper, "append", bench.many, "docker://%s-c:1" % target, "--layer", bench.tree + ":/srv/app", *store, "--quiet"],
                 "umoci+skopeo": [self.skopeo("docker://" + bench.many, "oci:%s:a" % layout), ["umoci", "insert", "--image", layout + ":a", bench.tree, "/srv/app"],
                                  self.skopeo("oci:%s:a" % layout, "docker://%s-u:1" % target)],
                 "buildah": [["sh", "-c", 'printf "FROM %s\\nCOPY . /srv/app\\n" "$1" >"$2"', "sh", bench.many, bench.fresh("Dockerfile")],
