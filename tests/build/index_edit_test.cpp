@@ -165,8 +165,8 @@ TEST_CASE("annotate: a manifest's annotations change and nothing else", "[unit][
     text.insert(text.size() - 1, R"(, "annotations": { "gone":"1", "kept" : "2" }, "x":1.10 )");
     const auto image = with_manifest(plain, text);
     const auto after = annotate(image, {{{"new", "4"}, {"kept", "3"}, {"another", "5"}}, {"gone", "never"}});
-    CHECK(after.manifest.raw.bytes.ends_with(
-        R"(, "annotations": { "kept" : "3","another":"5","new":"4" }, "x":1.10 })"));
+    CHECK(
+        after.manifest.raw.bytes.ends_with(R"(, "annotations": { "kept" : "3","another":"5","new":"4" }, "x":1.10 })"));
     CHECK(after.config.raw == image.config.raw);
     CHECK(after.manifest.layers == image.manifest.layers);
     check_blobs(after);

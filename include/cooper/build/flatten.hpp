@@ -21,8 +21,8 @@ struct FlattenOptions {
 /// directory over a symlink of a lower layer replaces it); owners, modes, times, xattrs, devices and hard links are
 /// kept, a missing parent becomes a directory 0755 0:0. Directories come first, sorted, then the rest in the order of
 /// the layers, so the same layers give the same bytes. The config stays but for its diff IDs and its history,
-/// which becomes one entry: what was done in layers that are gone goes with them. The manifest keeps its kind (zstd makes it an OCI manifest).
-/// An image that is flat already, with the asked compression, is returned as it was.
+/// which becomes one entry: what was done in layers that are gone goes with them. The manifest keeps its kind (zstd
+/// makes it an OCI manifest). An image that is flat already, with the asked compression, is returned as it was.
 ///
 /// Every blob is read twice, verified both times: headers first, then contents; memory goes with the number of paths.
 /// Throws Error: Integrity, InvalidInput (limits, whiteouts and hard links of nothing, no layer at all).
