@@ -42,7 +42,7 @@ struct Failure {
 
 std::string overview() {
     std::string out =
-        "cooper pulls container images and delivers them as files, without a daemon.\n\n"
+        "cooper moves, makes and changes container images without a daemon, and delivers them as files.\n\n"
         "Usage: cooper VERB [ARGUMENTS] [FLAGS]\n\nVerbs\n";
     for (const auto& command : all_commands()) {
         const VerbText text = command->text();
