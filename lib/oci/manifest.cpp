@@ -26,13 +26,6 @@ bool is_schema1(std::string_view type) {
            type == "application/vnd.docker.distribution.manifest.v1+prettyjws";
 }
 
-bool is_image_type(std::string_view type) {
-    return type == media_type::kOciManifest || type == media_type::kDockerManifest;
-}
-bool is_index_type(std::string_view type) {
-    return type == media_type::kOciIndex || type == media_type::kDockerIndex;
-}
-
 [[noreturn]] void refuse_schema1() {
     throw Error(ErrorCode::Unsupported, "this is a schema 1 image, a format that registries gave up in 2017")
         .advise("Pull it and push it again with a current tool.");
@@ -148,6 +141,13 @@ bool is_image_entry(const Descriptor& entry) {
     }
     const auto type = entry.annotations.find(std::string(kReferenceType));
     return type == entry.annotations.end() || type->second != kAttestation;
+}
+
+bool is_image_type(std::string_view type) noexcept {
+    return type == media_type::kOciManifest || type == media_type::kDockerManifest;
+}
+bool is_index_type(std::string_view type) noexcept {
+    return type == media_type::kOciIndex || type == media_type::kDockerIndex;
 }
 
 ClassifiedManifest classify_manifest(std::string bytes, std::string_view content_type) {

@@ -7,8 +7,13 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace cooper::oci {
+
+/// The OCI or Docker type of a manifest, of an index.
+bool is_image_type(std::string_view media_type) noexcept;
+bool is_index_type(std::string_view media_type) noexcept;
 
 /// An image manifest that is neither an attestation nor for unknown/unknown.
 bool is_image_entry(const Descriptor& entry);

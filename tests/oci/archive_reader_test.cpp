@@ -122,10 +122,28 @@ TEST_CASE("archive file: images are chosen by name and by position", "[unit][oci
     for (const auto& [body, expected] : refused) {
         const std::string said = failure_of(body);
         INFO(said);
-        CHECK_THAT(said, Catch::Matches(expected + ".*", Catch::CaseSensitive::Yes) || Catch::StartsWith(expected));
+        CHECK_THAT(said, Catch::Matches(expected + ".*"));
         CHECK_THAT(said, Catch::Contains(present));
     }
     CHECK_THAT(failure_of([&] { return archive.find(std::nullopt, "@x"); }), Catch::Contains("@0 is the first one"));
+}
+
+TEST_CASE("archive file: a layer is hashed once, however many images have it", "[unit][oci]") {
+    const SampleImage sample = sample_image();
+    const ArchiveBench bench;
+    const ArchiveFile archive = bench.open(archive_flavours(sample)[4].members);
+    const Image image = archive.image(0, Run{});
+    // Were the layer read again, it would not be what the config says.
+    std::fstream file(bench.directory() / "archive.tar", std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(2 * kTarBlock);
+    file << "changed";
+    file.close();
+    CHECK(archive.image(0, Run{}).manifest.raw.bytes == image.manifest.raw.bytes);
+    CHECK_THAT(failure_of([&] { return content_of(*image.blobs, image.manifest.layers[0]); }),
+               Catch::StartsWith("integrity: "));
+    CHECK_THAT(
+        failure_of([&] { return ArchiveFile::open(bench.directory() / "archive.tar", {}, Run{}).image(0, Run{}); }),
+        Catch::Contains("diff ID of layer 1"));
 }
 
 TEST_CASE("archive file: what cooper writes comes back with its manifest", "[unit][oci]") {

@@ -49,8 +49,9 @@ public:
         std::string task;
     };
     /// Writes all of `graph` (each blob appears whole and verified, or not at all) and then, last, its entry in
-    /// index.json, atomically and under a lock so that several processes may add to one layout. An entry with the same
-    /// `names` loses the name; no name: an entry without annotation, which replaces an equal one.
+    /// index.json, atomically and under a lock so that several processes may add to one layout. Another image's entry
+    /// that had one of `names` goes (its blobs stay); no name: an entry without annotations, once. Foreign layers,
+    /// which registries do not give out, are left out.
     Written write(const Graph& graph, const std::vector<std::string>& names, const WriteOptions& options,
                   const Run& run) const;
     /// Takes the entry out of index.json; blobs stay (`store gc`). False: there was none.

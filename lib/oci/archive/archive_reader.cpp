@@ -8,6 +8,7 @@
 #include "oci/archive/members.hpp"
 #include "oci/archive/spool.hpp"
 #include "oci/layout/entries.hpp"
+#include "oci/manifest_entries.hpp"
 #include "oci/printable.hpp"
 
 #include <map>
@@ -62,7 +63,7 @@ public:
     void below(const Index& index, int depth = 0) {
         for (const Descriptor& entry : index.manifests) {
             const bool is_index = is_index_type(entry.media_type) && depth < kMaxIndexDepth;
-            if ((!is_index && !is_manifest_type(entry.media_type)) || !seen_.insert(entry.digest).second) {
+            if ((!is_index && !is_image_type(entry.media_type)) || !seen_.insert(entry.digest).second) {
                 continue;
             }
             if (seen_.size() > kMaxGraphManifests) {

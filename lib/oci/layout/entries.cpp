@@ -150,14 +150,6 @@ std::optional<Descriptor> find_below(const Index& top, const Digest& wanted, con
 
 }  // namespace
 
-bool is_index_type(std::string_view type) noexcept {
-    return type == media_type::kOciIndex || type == media_type::kDockerIndex;
-}
-
-bool is_manifest_type(std::string_view type) noexcept {
-    return type == media_type::kOciManifest || type == media_type::kDockerManifest;
-}
-
 void check_layout_document(const std::string& text) {
     const json::Value document = json::parse(text, "oci-layout");
     const std::string version = json::string_member(document, "imageLayoutVersion", "oci-layout");

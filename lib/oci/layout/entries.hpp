@@ -43,7 +43,4 @@ Graph graph_of_entry(const Index& index, std::string_view which, std::shared_ptr
 /// The document that `descriptor` names, from `blobs`: verified.
 ClassifiedManifest read_manifest(const Descriptor& descriptor, const Blobs& blobs, const Run& run);
 
-bool is_index_type(std::string_view media_type) noexcept;
-bool is_manifest_type(std::string_view media_type) noexcept;
-
 }  // namespace cooper::oci

@@ -91,6 +91,9 @@ OciLayout OciLayout::open(const fs::path& directory) {
     if (status.type() == fs::file_type::not_found) {
         throw Error(ErrorCode::NotFound, "there is no directory " + directory.string());
     }
+    if (status.type() == fs::file_type::none) {
+        throw SystemError("cannot examine " + directory.string(), error.value());
+    }
     if (status.type() != fs::file_type::directory) {
         throw Error(ErrorCode::InvalidInput, directory.string() + " is not a directory");
     }
