@@ -67,7 +67,8 @@ public:
     }
 
 private:
-    /// What came from a registry has its name in the store, so that it stays there.
+    /// What came from a registry has its name in the store, so that it stays there. A full disk is no reason to fail:
+    /// the archive is written.
     static void remember(Session& session, const std::vector<ImageArgument>& arguments,
                          const std::vector<oci::Image>& pulled) {
         const oci::PlaceAccess& places = session.places(Session::Store::Fill);
@@ -75,8 +76,12 @@ private:
             if (arguments[i].in_registry()) {
                 const oci::Reference& reference = *arguments[i].place.reference;
                 const auto tag = reference.effective_tag();
-                places.store->name(oci::graph_of(pulled[i]), (tag ? reference.with_tag(*tag) : reference).text(),
-                                   session.run());
+                const std::string name = (tag ? reference.with_tag(*tag) : reference).text();
+                try {
+                    places.store->name(oci::graph_of(pulled[i]), name, session.run());
+                } catch (const Error& error) {
+                    session.warn(name + " has no name in the store: " + error.what());
+                }
             }
         }
     }
