@@ -5,6 +5,7 @@
 
 #include "oci/registry/blob_upload.hpp"
 #include "oci/upload_registry.hpp"
+#include "support/scripted_server.hpp"
 
 #include <catch2/catch.hpp>
 #include <sys/stat.h>
@@ -617,6 +618,36 @@ TEST_CASE("push: an upload is continued by the next process", "[unit][oci]") {
         CHECK(registry.holds(layer));
     }
     CHECK(files() == 0);
+}
+
+TEST_CASE("push on sockets: a kept connection that closes is not sent the same bytes again", "[unit][oci]") {
+    UploadRegistry registry;
+    registry.location_prefix = "";
+    registry.cuts = {200'000, 100'000};
+    ScriptedServer server([&](const ScriptedRequest& request) -> ScriptedReply {
+        try {
+            const FakeReply reply = registry(
+                {request.method, "http://127.0.0.1" + request.target, request.headers, request.body, false, {}, {}});
+            return {.status = reply.status, .headers = reply.headers, .body = reply.body};
+        } catch (const Error&) {
+            return {.no_answer = true};
+        }
+    });
+    const Environment environment(
+        std::map<std::string, std::string, std::less<>>{{"HOME", "/nonexistent"}, {"XDG_RUNTIME_DIR", "/nonexistent"}});
+    const auto http = make_http_client({}, environment);
+    const auto credentials = oci::make_ecosystem_credentials(environment);
+    oci::RegistryClient client(*http, *credentials, environment);
+    FakeClock clock;
+    Run run;
+    run.clock = &clock;
+    const std::string layer = random_bytes(500'000, 1);
+    const PushedImage image({layer});
+    const oci::Pushed pushed =
+        client.push(oci::Reference::parse("127.0.0.1:" + std::to_string(server.port()) + "/acme/app:1"), image.graph,
+                    in_turn(), run);
+    CHECK(registry.holds(layer));
+    CHECK(registry.bytes_received() == pushed.bytes_sent);
 }
 
 TEST_CASE("push: a session has one process", "[unit][oci]") {
