@@ -45,7 +45,8 @@ void edit(std::string_view text) {
     change.labels = {{"label", "value"}};
     change.ports = {"80"};
     change.unset_volumes = {"/data"};
-    change.healthcheck = {.test = {{"CMD", "/check"}}};
+    change.healthcheck.emplace();
+    change.healthcheck->test = {"CMD", "/check"};
     const auto edited = cooper::build::append(image, {}, change);  // parses what it wrote
     const ObjectText document(edited.config.raw);
     const ObjectText container(*document.find("config"));
