@@ -252,6 +252,14 @@ TEST_CASE("store: a follower does not wait for ever for a writer that stands sti
     CHECK(s.is_kept());
 }
 
+TEST_CASE("store: what comes through the store already does not follow itself", "[unit][oci]") {
+    Setting s;
+    CHECK(content_of(*s.store->through(s.through()), s.blob, s.run) == s.content);
+    CHECK(s.base->opened() == Offsets{0});
+    CHECK(s.clock.sleeps().empty());
+    CHECK(s.is_kept());
+}
+
 TEST_CASE("store: a follower that waits stops on request", "[unit][oci]") {
     Setting s;
     const auto writer = s.through()->open(s.blob, 0, s.run);

@@ -64,7 +64,7 @@ std::optional<fs::path> Store::find(const Digest& blob) const {
 }
 
 std::shared_ptr<const Blobs> Store::through(std::shared_ptr<const Blobs> base, WhenFull when_full) const {
-    return std::make_shared<StoreBlobs>(state_, std::move(base), when_full);
+    return std::make_shared<StoreBlobs>(state_, StoreBlobs::without_store(std::move(base), *state_), when_full);
 }
 
 void Store::keep(const Digest& digest, std::string_view bytes) const {

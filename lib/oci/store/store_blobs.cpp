@@ -83,6 +83,12 @@ private:
 
 }  // namespace
 
+std::shared_ptr<const Blobs> StoreBlobs::without_store(std::shared_ptr<const Blobs> blobs,
+                                                       const StoreDirectory& directory) {
+    const auto* stored = dynamic_cast<const StoreBlobs*>(blobs.get());
+    return stored != nullptr && stored->directory_.get() == &directory ? stored->base_ : blobs;
+}
+
 /// What is in the store; nullptr when it has to come from the base.
 std::unique_ptr<Source> StoreBlobs::open_stored(const Descriptor& blob, std::uint64_t offset, const Run& run) const {
     FileDescriptor file = directory_->open(blob.digest);

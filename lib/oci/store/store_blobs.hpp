@@ -16,6 +16,11 @@ public:
                Store::WhenFull when_full)
         : directory_(std::move(directory)), base_(std::move(base)), when_full_(when_full) {}
 
+    /// What `blobs` fetch from if they go through this very store: a blob that is written would otherwise follow
+    /// itself.
+    static std::shared_ptr<const Blobs> without_store(std::shared_ptr<const Blobs> blobs,
+                                                      const StoreDirectory& directory);
+
     [[nodiscard]] std::unique_ptr<Source> open(const Descriptor& blob, std::uint64_t offset,
                                                const Run& run) const override;
     [[nodiscard]] bool verifies() const noexcept override { return true; }
