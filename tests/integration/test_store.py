@@ -107,7 +107,7 @@ class StoreUnderFire(harness.TestCase):
 
     def test_killed_at_each_call(self):
         self.needs_preload()
-        for at in range(1, 60):
+        for at in range(1, 200):
             shutil.rmtree(self.store, ignore_errors=True)
             killed = self.preloaded("copy", self.a, "store:" + self.a, "--store", self.store, at=at, how="kill")
             self.check_with_own_eyes()
