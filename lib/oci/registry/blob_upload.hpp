@@ -14,11 +14,15 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 namespace cooper::oci {
 
 /// Another repository of the same registry that may hold blobs already.
 struct MountSource {
+    MountSource(Reference from, std::shared_ptr<RegistryRepository> into)
+        : repository(std::move(from)), target(std::move(into)) {}
+
     Reference repository;
     std::shared_ptr<RegistryRepository> target;  ///< with scopes for both repositories
     std::atomic<bool> refused = false;           ///< once refused, not asked again for each blob
