@@ -145,15 +145,15 @@ void Members::repeated(const std::string& name, const Member& first, const Membe
 void Members::compare_repeats(const Run& run) const {
     std::vector<std::byte> buffer(repeats_.empty() ? 0 : kStreamStep);
     std::vector<std::byte> other(buffer.size());
-    for (const auto& [first, again] : repeats_) {
-        const auto one = open(first);
-        const auto two = open(again);
+    for (const auto& repeat : repeats_) {
+        const auto one = open(repeat.first);
+        const auto two = open(repeat.second);
         while (const std::size_t count = read_full(*one, buffer)) {
             run.check();
             const std::size_t there = read_full(*two, other);
             if (as_text(Bytes(buffer).first(count)) != as_text(Bytes(other).first(there))) {
                 const auto named = std::find_if(members_.begin(), members_.end(),
-                                                [&](const auto& each) { return each.second.content == first; });
+                                                [&](const auto& each) { return each.second.content == repeat.first; });
                 two_members(named->first);
             }
         }
