@@ -94,6 +94,14 @@ class Archives(case.TestCase):
         members = list(self.members.items()) + [("manifest.json", b"[]")]
         self.fails(4, "inspect", self.write("twice.tar", members), says="two members called manifest.json")
 
+    def test_a_file_without_its_transport_is_what_it_is(self):
+        oci = self.path("oci.tar")
+        self.cooper("save", "docker-archive:" + self.archive, "--oci", "-o", oci)
+        digests = {self.cooper("copy", source, "oci:" + self.path("l%d" % n), "--json").json["digest"]
+                   for n, source in enumerate((self.archive, oci, "docker-archive:" + oci, "oci-archive:" + oci))}
+        self.assertEqual(len(digests), 1)
+        self.fails(1, "inspect", "docker-archive:" + oci + ":acme/site:1", says=["is an OCI archive", "try: oci-archive:"])
+
     def test_what_is_no_archive_is_called_by_its_name(self):
         self.fails(1, "inspect", "docker-archive:" + self.path("nothing.tar"), says=["nothing.tar", "No such file"])
         with open(self.archive, "rb") as archive:

@@ -171,6 +171,10 @@ std::vector<OpenedPlace> open_places(const PlaceName& place, const std::optional
     }
     const ArchiveFile file = open_archive_file(place, access, run);
     const auto index = file.oci_index();
+    if (index && file.images().empty() && place.reference) {
+        throw Error(ErrorCode::InvalidInput, place.path + " is an OCI archive, its names are texts of their own")
+            .advise("oci-archive:" + place.path + ":NAME");
+    }
     if (index && (place.kind == Kind::OciArchive || file.images().empty())) {
         return {open_index_entry(place, *index, file.blobs(), wanted, run)};
     }

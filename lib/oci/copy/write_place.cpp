@@ -234,7 +234,7 @@ WrittenPlace write_place(const PlaceName& place, const std::vector<OpenedPlace>&
     if (from.empty()) {
         throw Error(ErrorCode::InvalidInput, "there is no image to write to " + place.text());
     }
-    return in_context("writing " + place.text(), [&] {
+    return in_context(place.path.empty() && !place.reference ? "loading" : "writing " + place.text(), [&] {
         switch (place.kind) {
             case Kind::DockerArchive:
                 return write_docker_archive(place, from, options, access, run);
