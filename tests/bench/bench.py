@@ -15,7 +15,7 @@ import images  # noqa: E402
 import measure  # noqa: E402
 import places  # noqa: E402
 import real_image  # noqa: E402
-import trees  # noqa: E402
+import tree_digests  # noqa: E402
 from services import Registry, Unavailable, Workspace, free_port, listens  # noqa: E402
 
 COOPER, NULL_S3 = os.environ["COOPER"], os.environ["NULL_S3"]
@@ -49,9 +49,9 @@ class Bench:
         self.tree = self.make_tree()
         home = self.workspace.directory("trees")
         large = self.workspace.directory("large")
-        self.trees = trees.Trees(COOPER, self.tree, large, home)
+        self.trees = tree_digests.Trees(COOPER, self.tree, large, home)
         if flows & {"tree digest large"}:
-            trees.make_large_files(large)
+            tree_digests.make_large_files(large)
         if flows - {"start-up", "presign"} - {flow for flow in flows if flow.startswith("tree")}:
             self.prepare_images()
         if "archive to registry" in flows:
