@@ -61,10 +61,13 @@ class Places:
         store = self.store("cold-%d" % bench.round) if cold else ["--store", self.warm_store]
         layout = bench.fresh("umoci")
         base = ["buildah", "--storage-driver", "vfs", "--root", bench.fresh("buildah"), "--runroot", bench.fresh("buildah-run")]
-        return {"cooper": [self.cooper, "append", bench.many, "docker://%s-c:1" % target, "--layer", bench.tree + ":/srv/app", *store, "--quiet"],
+        contestants = {"cooper": [self.cooper, "append", bench.many, "docker://%s-c:1" % target, "--layer", bench.tree + ":/srv/app", *store, "--quiet"],
                 "umoci+skopeo": [self.skopeo("docker://" + bench.many, "oci:%s:a" % layout), ["umoci", "insert", "--image", layout + ":a", bench.tree, "/srv/app"],
                                  self.skopeo("oci:%s:a" % layout, "docker://%s-u:1" % target)],
                 "buildah": [["sh", "-c", 'printf "FROM %s\\nCOPY . /srv/app\\n" "$1" >"$2"', "sh", bench.many, bench.fresh("Dockerfile")],
                             [*base, "bud", "--quiet", "--tls-verify=false", "-f", bench.fresh("Dockerfile"), "-t", "app", bench.tree],
-                            [*base, "push", "--quiet", "--tls-verify=false", "app", "docker://%s-b:1" % target]],
-                "tar|crane": ["sh", "-c", 'tar -C "$1" -cf - . | crane append --insecure -b "$2" -f - -t "$3"', "sh", bench.tree, bench.many, target + "-k:1"]}
+                            [*base, "push", "--quiet", "--tls-verify=false", "app", "docker://%s-b:1" % target]]}
+        if shutil.which("crane"):
+            contestants["tar|crane"] = ["sh", "-c", 'tar -C "$1" -cf - . | crane append --insecure -b "$2" -f - -t "$3"', "sh", bench.tree, bench.many,
+                                        target + "-k:1"]
+        return contestants
