@@ -94,14 +94,6 @@ private:
         return platforms;
     }
 
-    static std::string platforms_text(const oci::Index& index) {
-        std::string text;
-        for (const std::string& platform : platforms_of(index)) {
-            text += (text.empty() ? "" : ", ") + platform;
-        }
-        return text;
-    }
-
     [[nodiscard]] Json json_of(const OpenedImage& opened) const {
         const auto& [manifest, config, blobs] = opened.image;
         Json layers = Json::array();
@@ -138,7 +130,7 @@ private:
                      {"media type", manifest.raw.media_type},
                      {"platform", config.platform.text()},
                      {"of index", opened.index ? opened.index->raw.digest.text() : ""},
-                     {"platforms", opened.index ? platforms_text(*opened.index) : ""},
+                     {"platforms", opened.index ? joined(platforms_of(*opened.index)) : ""},
                      {"image ID", config.image_id().text()},
                      {"created", config.created ? format_changelog(*config.created) : ""},
                      {"layers", std::to_string(manifest.layers.size()) + ", " + size_text(total_size(opened.image))},

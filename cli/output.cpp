@@ -120,6 +120,14 @@ std::string aligned(const std::vector<std::pair<std::string, std::string>>& rows
     return out;
 }
 
+std::string joined(const std::vector<std::string>& texts, std::string_view separator) {
+    std::string all;
+    for (const std::string& text : texts) {
+        all += (all.empty() ? "" : std::string(separator)) + text;
+    }
+    return all;
+}
+
 std::string size_text(std::uint64_t bytes) {
     return bytes < 1000 ? std::to_string(bytes) + " bytes"
                         : format_bytes(bytes) + " (" + std::to_string(bytes) + " bytes)";

@@ -39,6 +39,9 @@ void complain(std::string_view text) noexcept;
 /// "  key       value" lines, aligned; pairs with an empty value are left out. Values are made printable.
 std::string aligned(const std::vector<std::pair<std::string, std::string>>& rows, std::string_view indent = "");
 
+/// "a, b, c".
+std::string joined(const std::vector<std::string>& texts, std::string_view separator = ", ");
+
 /// "755.3 MB (755312128 bytes)".
 std::string size_text(std::uint64_t bytes);
 

@@ -21,14 +21,6 @@ oci::Reference parse_reference(std::string_view text) {
     }
 }
 
-std::string tag_list(const std::vector<std::string>& words) {
-    std::string text;
-    for (const std::string& word : words) {
-        text += (text.empty() ? "" : ", ") + word;
-    }
-    return text;
-}
-
 class ListTagsCommand final : public Command {
 public:
     [[nodiscard]] VerbText text() const override {
@@ -180,7 +172,7 @@ private:
         }
         session.finish_progress();
         const std::string name = image.repository() + "@" + digest.text();
-        report(name, digest, tags, tags.empty() ? "no tag named it" : "with its tags " + tag_list(tags));
+        report(name, digest, tags, tags.empty() ? "no tag named it" : "with its tags " + joined(tags));
     }
 
     void delete_tag(Session& session, const oci::Reference& image, const Digest& digest) {

@@ -61,14 +61,6 @@ std::string count_and_size(std::uint64_t count, std::uint64_t bytes) {
     return counted(count, "blob") + ", " + size_text(bytes);
 }
 
-std::string joined(const std::vector<std::string>& texts) {
-    std::string out;
-    for (const std::string& text : texts) {
-        out += (out.empty() ? "" : ", ") + text;
-    }
-    return out;
-}
-
 std::vector<std::string> platform_texts(const oci::Store::Named& named) {
     std::vector<std::string> texts;
     for (const oci::Platform& platform : named.platforms) {

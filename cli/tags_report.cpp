@@ -6,14 +6,6 @@ namespace cooper::cli {
 
 namespace {
 
-std::string joined(const std::vector<std::string>& texts, std::string_view separator) {
-    std::string all;
-    for (const std::string& text : texts) {
-        all += (all.empty() ? "" : std::string(separator)) + text;
-    }
-    return all;
-}
-
 std::string one_per_line(const std::vector<std::string>& texts) {
     std::string lines;
     for (const std::string& text : texts) {
