@@ -1,5 +1,6 @@
 #include "exit_code.hpp"
 
+#include "cooper/delivery/lock.hpp"
 #include "cooper/delivery/publish.hpp"
 
 #include <cerrno>
@@ -17,6 +18,12 @@ int exit_code_of(const Error& error) noexcept {
     }
     if (dynamic_cast<const delivery::LostRace*>(&error) != nullptr) {
         return kExitLostRace;
+    }
+    if (dynamic_cast<const delivery::UnknownLockVersion*>(&error) != nullptr) {
+        return kExitUnknownLock;
+    }
+    if (dynamic_cast<const delivery::NotReproducible*>(&error) != nullptr) {
+        return kExitNotReproducible;
     }
     switch (error.code()) {
         case ErrorCode::Integrity:

@@ -23,14 +23,16 @@ namespace {
 constexpr std::string_view kExitCodes =
     "Exit codes\n"
     "    0  done, and verified\n"
-    "    1  another failure; of cooper diff also: the images differ\n"
+    "    1  another failure; of cooper diff and explain also: there are differences\n"
     "    2  the command line is wrong\n"
-    "    4  bytes are not what their digest or size says\n"
+    "    4  bytes are not what their digest, size or signature says\n"
+    "    5  not the same again, or not to the grade that was asked (reproduce, verify)\n"
     "    7  credentials are missing, wrong or not sufficient (registry, S3, STS)\n"
     "    8  the network or a service failed, retries used up\n"
     "    9  lost the race for the changelog, or the store cannot do it safely\n"
     "   10  the same commit was published before with other bytes\n"
     "   11  no space left on a disk, or blobs of the local store are damaged\n"
+    "   13  the lock is of a version that this cooper does not know\n"
     "  130  stopped by Ctrl-C (143: by SIGTERM, 129: by SIGHUP), everything cleaned up\n";
 
 struct Failure {

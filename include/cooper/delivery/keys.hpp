@@ -23,5 +23,7 @@ std::string short_sha(std::string_view commit);
 std::string tarball_name(std::string_view name, std::string_view tag);
 /// The name to save under: "openhands_latest.tar". Colons break GNU tar, skopeo, scp and Windows.
 std::string safe_file_name(std::string_view tarball);
+/// Where a tarball's lock lies: beside it, colon-free ("main/abc1234/openhands_latest.tar.lock.json").
+std::string lock_key(std::string_view tarball_key);
 
 }  // namespace cooper::delivery

@@ -5,8 +5,8 @@
 #include "cooper/delivery/keys.hpp"
 
 #include "base/json.hpp"
-#include "delivery/changelog_text.hpp"
-#include "delivery/markdown.hpp"
+#include "delivery/changelog/changelog_text.hpp"
+#include "delivery/changelog/markdown.hpp"
 
 #include <nlohmann/json.hpp>
 

@@ -143,4 +143,8 @@ std::string safe_file_name(std::string_view tarball) {
     return name;
 }
 
+std::string lock_key(std::string_view tarball_key) {
+    return std::string(tarball_key.substr(0, tarball_key.rfind('/') + 1)) + safe_file_name(tarball_key) + ".lock.json";
+}
+
 }  // namespace cooper::delivery

@@ -3,7 +3,7 @@
 #include "cooper/base/text.hpp"
 #include "cooper/delivery/keys.hpp"
 
-#include "delivery/markdown.hpp"
+#include "delivery/changelog/markdown.hpp"
 
 namespace cooper::delivery {
 namespace {

@@ -1,4 +1,4 @@
-#include "delivery/facts.hpp"
+#include "delivery/place/facts.hpp"
 
 #include "cooper/base/error.hpp"
 

@@ -1,4 +1,4 @@
-#include "delivery/markdown.hpp"
+#include "delivery/changelog/markdown.hpp"
 
 #include "cooper/base/text.hpp"
 

@@ -5,7 +5,7 @@
 #include "cooper/delivery/place.hpp"
 #include "cooper/s3/upload.hpp"
 
-#include "delivery/facts.hpp"
+#include "delivery/place/facts.hpp"
 
 #include <algorithm>
 

@@ -4,7 +4,7 @@
 
 #include "cooper/base/text.hpp"
 
-#include "delivery/changelog_text.hpp"
+#include "delivery/changelog/changelog_text.hpp"
 
 #include <algorithm>
 #include <map>

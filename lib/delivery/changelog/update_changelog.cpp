@@ -7,7 +7,7 @@
 #include "cooper/delivery/changelog.hpp"
 #include "cooper/delivery/publish.hpp"
 
-#include "delivery/changelog_text.hpp"
+#include "delivery/changelog/changelog_text.hpp"
 
 #include <algorithm>
 #include <map>

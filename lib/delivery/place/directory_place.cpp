@@ -4,7 +4,7 @@
 #include "cooper/base/text.hpp"
 #include "cooper/delivery/place.hpp"
 
-#include "delivery/facts.hpp"
+#include "delivery/place/facts.hpp"
 
 #include <fcntl.h>
 #include <sys/file.h>
