@@ -81,6 +81,23 @@ TEST_CASE("stream_archive: parts of any size put together are the plan's bytes a
     }
 }
 
+TEST_CASE("stream_archive: parts of given lengths are handed out as such", "[unit][oci]") {
+    const auto plan = ArchivePlan::make({{sample_image(), {"a:1"}}});
+    const std::string whole = all_of(plan);
+    ArchiveStreamOptions options;
+    options.parts = {1, 70'000, 3, plan.size() - 70'004};
+    options.buffers = 2;
+    Collector collector(plan.size());
+    CHECK(stream_archive(plan, collector, options, {}).sha256 == sha256(whole));
+    CHECK(collector.bytes == whole);
+    CHECK(collector.numbers.size() == 4);
+    for (const std::vector<std::uint64_t>& wrong :
+         {std::vector<std::uint64_t>{plan.size() - 1}, {plan.size(), 1}, {0, plan.size()}, {plan.size() + 1}}) {
+        options.parts = wrong;
+        CHECK_THROWS_AS(stream_archive(plan, collector, options, {}), Error);
+    }
+}
+
 TEST_CASE("stream_archive: with one uploader parts come in order", "[unit][oci]") {
     const auto plan = ArchivePlan::make({{sample_image(), {"a:1"}}});
     Collector collector(plan.size());

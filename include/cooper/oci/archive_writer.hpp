@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace cooper::oci {
 
@@ -42,7 +43,8 @@ public:
 
 struct ArchiveStreamOptions {
     std::uint64_t part_size = 8ULL << 20;  ///< all parts but the last
-    unsigned buffers = 5;                  ///< parts in memory at once: peak is about part_size * buffers
+    std::vector<std::uint64_t> parts;      ///< lengths of all parts, none of them 0; empty: of part_size
+    unsigned buffers = 5;                  ///< parts in memory at once: peak is about the largest part * buffers
     unsigned connections = 4;              ///< blobs fetched at once
     unsigned uploads = 3;                  ///< parts handed to the consumer at once
     bool deep = false;

@@ -53,27 +53,29 @@ private:
 /// part i - buffers was released.
 class PartRing {
 public:
-    PartRing(const ArchivePlan& plan, std::uint64_t part_size, unsigned buffers)
-        : plan_(plan),
-          part_size_(part_size),
-          count_((plan.size() + part_size - 1) / part_size),
-          slots_(std::min<std::uint64_t>(buffers, count_)) {
+    /// `offsets`: where each part begins, and the archive's size at the end.
+    PartRing(const ArchivePlan& plan, std::vector<std::uint64_t> offsets, unsigned buffers)
+        : plan_(plan), offsets_(std::move(offsets)), slots_(std::min<std::uint64_t>(buffers, count())) {
+        std::uint64_t largest = 0;
+        for (std::uint64_t part = 0; part < count(); ++part) {
+            largest = std::max(largest, length(part));
+        }
         buffers_.reserve(slots_.size());
         for (std::size_t i = 0; i < slots_.size(); ++i) {
-            buffers_.emplace_back(std::min<std::uint64_t>(part_size, plan.size()));
+            buffers_.emplace_back(largest);
             open(i);
         }
     }
 
-    [[nodiscard]] std::uint64_t count() const noexcept { return count_; }
-    [[nodiscard]] std::uint64_t offset(std::uint64_t part) const noexcept { return part * part_size_; }
+    [[nodiscard]] std::uint64_t count() const noexcept { return offsets_.size() - 1; }
+    [[nodiscard]] std::uint64_t offset(std::uint64_t part) const noexcept { return offsets_[part]; }
     [[nodiscard]] std::uint64_t length(std::uint64_t part) const noexcept {
-        return std::min(part_size_, plan_.size() - offset(part));
+        return offsets_[part + 1] - offsets_[part];
     }
 
     /// The place for bytes of the archive from `offset` on, up to the part's end; waits until it is free.
     MutableBytes place(std::uint64_t offset_in_archive, const Run& run) {
-        const std::uint64_t part = offset_in_archive / part_size_;
+        const std::uint64_t part = part_at(offset_in_archive);
         std::unique_lock lock(mutex_);
         wait(lock, run, [&] { return slot(part).part == part; });
         const std::uint64_t begin = offset_in_archive - offset(part);
@@ -83,7 +85,7 @@ public:
     /// `count` bytes at `offset` are there.
     void filled(std::uint64_t offset_in_archive, std::uint64_t count) {
         const std::scoped_lock lock(mutex_);
-        add_filled(offset_in_archive / part_size_, count);
+        add_filled(part_at(offset_in_archive), count);
     }
 
     /// Waits until the part is complete and returns its bytes, valid until release() was called twice for it.
@@ -99,7 +101,7 @@ public:
         if (++slot(part).releases == 2) {
             const std::uint64_t next = part + slots_.size();
             slot(part) = {};
-            if (next < count_) {
+            if (next < count()) {
                 open(next);
             }
         }
@@ -112,6 +114,11 @@ private:
         std::uint64_t filled = 0;
         int releases = 0;
     };
+
+    [[nodiscard]] std::uint64_t part_at(std::uint64_t offset_in_archive) const {
+        const auto next = std::upper_bound(offsets_.begin(), offsets_.end(), offset_in_archive);
+        return static_cast<std::uint64_t>(next - offsets_.begin()) - 1;
+    }
 
     Slot& slot(std::uint64_t part) { return slots_[part % slots_.size()]; }
     MutableBytes bytes(std::uint64_t part) { return buffers_[part % slots_.size()].bytes().first(length(part)); }
@@ -151,19 +158,41 @@ private:
     }
 
     const ArchivePlan& plan_;
-    std::uint64_t part_size_;
-    std::uint64_t count_;
+    std::vector<std::uint64_t> offsets_;
     std::vector<Slot> slots_;
     std::vector<Buffer> buffers_;
     std::mutex mutex_;
     std::condition_variable_any changed_;
 };
 
+/// Where the parts begin, and the end. Throws Error{InvalidInput} when the lengths do not make the archive.
+std::vector<std::uint64_t> part_offsets(const ArchivePlan& plan, const ArchiveStreamOptions& options) {
+    std::vector<std::uint64_t> offsets{0};
+    if (options.parts.empty()) {
+        while (offsets.back() < plan.size()) {
+            offsets.push_back(std::min(plan.size(), offsets.back() + options.part_size));
+        }
+        return offsets;
+    }
+    for (const std::uint64_t length : options.parts) {
+        if (length == 0 || length > plan.size() - offsets.back()) {
+            throw Error(ErrorCode::InvalidInput, "the parts do not fit into the archive");
+        }
+        offsets.push_back(offsets.back() + length);
+    }
+    if (offsets.back() != plan.size()) {
+        throw Error(ErrorCode::InvalidInput, "the parts do not reach the end of the archive");
+    }
+    return offsets;
+}
+
 /// The three kinds of thread over one ring.
 class ArchiveStream {
 public:
     ArchiveStream(const ArchivePlan& plan, PartConsumer& consumer, const ArchiveStreamOptions& options)
-        : consumer_(consumer), options_(options), ring_(plan, options.part_size, std::max(2U, options.buffers)) {
+        : consumer_(consumer),
+          options_(options),
+          ring_(plan, part_offsets(plan, options), std::max(2U, options.buffers)) {
         for (const Segment& segment : plan.segments()) {
             if (std::holds_alternative<Segment::Blob>(segment.content)) {
                 blobs_.push_back(&segment);
