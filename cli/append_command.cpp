@@ -1,4 +1,5 @@
 #include "cooper/build/edit.hpp"
+#include "cooper/delivery/keys.hpp"
 #include "cooper/oci/copy.hpp"
 #include "cooper/oci/overlay_blobs.hpp"
 
@@ -7,6 +8,7 @@
 #include "compression_flags.hpp"
 #include "edit_values.hpp"
 #include "image_argument.hpp"
+#include "lock_flag.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -61,6 +63,7 @@ public:
         line.values("--layer", "DIR[:/TARGET]", "a directory's content at TARGET (default: /); repeatable", layers_);
         line.values("--tag", "NAME:TAG", "a name of the image at its destination; repeatable", tags_);
         line.value("-o, --output", "FILE", "write a docker-archive; instead of DESTINATION", file_);
+        lock_.declare(line);
         line.values("--env", "KEY=VALUE", "set a variable; repeatable", env_);
         line.parsed("--entrypoint", "JSON|WORD", "'[\"/app\",\"serve\"]' or /app; resets --cmd of the base",
                     edit_.entrypoint, parse_words);
@@ -96,6 +99,8 @@ public:
                                                                     : to.text();
         complete_edit();
         const auto options = layer_options();
+        check_lock(to);
+        write.checksum = lock_.given();
 
         Session session(output, connection_);
         const auto epoch = source_date_epoch(session.environment());
@@ -107,6 +112,9 @@ public:
         const auto image = build::append(base.image, built, edit_);
         const oci::OpenedPlace made{oci::graph_of(image), {}, base.source, base.repositories};
         const auto written = oci::write_place(to, {made}, write, session.places(Session::Store::Fill), session.run());
+        if (lock_.given()) {
+            write_lock(session, to, base, built, *written.archive, *written.sha256);
+        }
         session.finish_progress();
         if (!to.is_stream()) {
             report(to, image, built, write.names, written);
@@ -132,6 +140,43 @@ private:
         archive.kind = oci::PlaceName::Kind::DockerArchive;
         archive.path = file_;
         return archive;
+    }
+
+    void check_lock(const oci::PlaceName& to) const {
+        if (lock_.given() && to.kind != oci::PlaceName::Kind::DockerArchive) {
+            throw UsageError("--lock: a lock is of a docker-archive, not of " + to.text(), "-o OUT.tar");
+        }
+        lock_.check(to.path);
+    }
+
+    /// The base is what its layers are asked for by name, should they be missing one day.
+    static std::optional<delivery::LockedBase> locked_base(const OpenedImage& base) {
+        if (base.image.manifest.layers.empty()) {
+            return std::nullopt;
+        }
+        return delivery::LockedBase{base.repositories.empty()
+                                        ? (base.names.empty() ? std::string() : base.names[0].text())
+                                        : base.repositories[0].text(),
+                                    base.image.manifest.raw.digest.text(), base.image.manifest.layers.size()};
+    }
+
+    void write_lock(Session& session, const oci::PlaceName& to, const OpenedImage& base,
+                    const std::vector<build::BuiltLayer>& built, const oci::WrittenArchive& archive,
+                    const Digest& sha256) const {
+        auto makers = remembered_makers({base.image}, session.places(Session::Store::Fill).store);
+        for (const build::BuiltLayer& layer : built) {
+            makers.insert_or_assign(layer.descriptor.digest, delivery::LayerMaker{layer.compressor, std::nullopt});
+        }
+        delivery::note_conversion(archive.originals[0], archive.images[0].image, oci::LayerForm::Keep, makers);
+        lock_.write({.plan = archive.plan,
+                     .images = archive.images,
+                     .origins = {{{}, {}, locked_base(base)}},
+                     .format = oci::ArchiveFormat::Hybrid,
+                     .makers = std::move(makers),
+                     .source = {},
+                     .name = delivery::safe_file_name(to.path),
+                     .sha256 = sha256,
+                     .tool_version = COOPER_VERSION});
     }
 
     [[nodiscard]] build::LayerOptions layer_options() const {
@@ -164,7 +209,7 @@ private:
         if (store == nullptr) {
             return {};
         }
-        return {store->path() / "memory", [store](const Digest& blob) { return store->find(blob); },
+        return {layer_memory_directory(*store), [store](const Digest& blob) { return store->find(blob); },
                 [store](const Digest& blob, const std::filesystem::path& file) { store->adopt(blob, file); }};
     }
 
@@ -249,6 +294,7 @@ private:
     std::optional<oci::Platform> platform_;
     build::ConfigEdit edit_;
     CompressionFlags compression_;
+    LockFlag lock_;
     ConnectionFlags connection_;
 };
 

@@ -1,8 +1,10 @@
+#include "cooper/delivery/keys.hpp"
 #include "cooper/oci/archive_writer.hpp"
 
 #include "archive_flags.hpp"
 #include "command.hpp"
 #include "image_argument.hpp"
+#include "lock_flag.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -36,6 +38,7 @@ public:
         line.heading("Archive");
         archive_.declare(line);
         line.toggle("--checksum", "compute the SHA-256 of the file as well", checksum_);
+        lock_.declare(line);
         connection_.declare_places(line);
         connection_.declare_network(line);
         output.declare(line);
@@ -44,6 +47,7 @@ public:
     void run(const std::vector<std::string>& positionals) override {
         const auto [arguments, path] = split(positionals);
         check_one_login(connection_, arguments);
+        lock_.check(path);
         Session session(output, connection_);
         std::vector<oci::ArchiveImage> images;
         std::vector<oci::Image> pulled;
@@ -57,11 +61,14 @@ public:
         }
         const auto plan = oci::ArchivePlan::make(images, archive_.format);
         const oci::ArchiveWriteOptions options{.connections = archive_.jobs,
-                                               .checksum = checksum_,
+                                               .checksum = checksum_ || lock_.given(),
                                                .deep = archive_.deep,
                                                .task = std::filesystem::path(path).filename().string()};
         const auto written = oci::write_archive(plan, path, options, session.run());
         remember(session, arguments, pulled);
+        if (lock_.given()) {
+            write_lock(session, arguments, pulled, images, {plan, path, *written.sha256});
+        }
         session.finish_progress();
         report(images, path, written);
     }
@@ -84,6 +91,32 @@ private:
                 }
             }
         }
+    }
+
+    struct Tarball {
+        const oci::ArchivePlan& plan;
+        const std::string& path;
+        const Digest& sha256;
+    };
+
+    void write_lock(Session& session, const std::vector<ImageArgument>& arguments,
+                    const std::vector<oci::Image>& pulled, const std::vector<oci::ArchiveImage>& images,
+                    const Tarball& tarball) const {
+        auto makers = remembered_makers(pulled, session.places(Session::Store::Fill).store);
+        std::vector<delivery::LockOrigin> origins;
+        for (std::size_t i = 0; i < arguments.size(); ++i) {
+            origins.push_back(lock_origin(arguments[i].place, pulled[i].manifest.raw.digest));
+            delivery::note_conversion(pulled[i], images[i].image, archive_.layers, makers);
+        }
+        lock_.write({.plan = tarball.plan,
+                     .images = images,
+                     .origins = std::move(origins),
+                     .format = archive_.format,
+                     .makers = std::move(makers),
+                     .source = {},
+                     .name = delivery::safe_file_name(tarball.path),
+                     .sha256 = tarball.sha256,
+                     .tool_version = COOPER_VERSION});
     }
 
     /// The last is the file, unless =NAME:TAG stands behind it (for a single image).
@@ -142,6 +175,7 @@ private:
     }
 
     ArchiveFlags archive_;
+    LockFlag lock_;
     ConnectionFlags connection_;
     bool checksum_ = false;
 };

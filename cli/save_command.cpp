@@ -1,5 +1,8 @@
+#include "cooper/delivery/keys.hpp"
+
 #include "command.hpp"
 #include "image_argument.hpp"
+#include "lock_flag.hpp"
 #include "transfer.hpp"
 
 namespace cooper::cli {
@@ -30,6 +33,7 @@ public:
         line.value("-o, --output", "FILE", "the archive to write, or - for standard output; required", file_);
         line.toggle("--oci", "an OCI archive: exact manifests, layers of any compression", oci_);
         line.toggle("--checksum", "compute the SHA-256 of the file as well", flags_.write.checksum);
+        lock_.declare(line);
         flags_.declare_platforms(line);
         flags_.declare_archive(line);
         connection_.declare_places(line);
@@ -54,10 +58,12 @@ public:
         oci::PlaceName to;
         to.kind = oci_ || flags_.all_platforms ? oci::PlaceName::Kind::OciArchive : oci::PlaceName::Kind::DockerArchive;
         to.path = file_;
+        check_lock(to);
 
         Session session(output, connection_);
         flags_.write.task = file_;
         std::vector<oci::OpenedPlace> opened;
+        std::vector<oci::PlaceName> places;  // of the images, one each
         for (const ImageArgument& argument : arguments) {
             for (auto& each : oci::open_places(argument.place, flags_.platform, flags_.all_platforms, session.places(),
                                                session.run())) {
@@ -65,16 +71,49 @@ public:
                     each.names = argument.names;
                 }
                 opened.push_back(std::move(each));
+                places.push_back(argument.place);
             }
         }
         const auto written = oci::write_place(to, opened, flags_.write, session.places(), session.run());
+        if (lock_.given()) {
+            write_lock(session, places, *written.archive, *written.sha256);
+        }
         session.finish_progress();
         report_transfer(output, to, opened, written);
     }
 
 private:
+    void check_lock(const oci::PlaceName& to) {
+        if (lock_.given() && to.kind != oci::PlaceName::Kind::DockerArchive) {
+            throw UsageError("--lock: a lock is of a docker-archive, not of an OCI archive");
+        }
+        lock_.check(file_);
+        flags_.write.checksum = flags_.write.checksum || lock_.given();
+    }
+
+    void write_lock(Session& session, const std::vector<oci::PlaceName>& places, const oci::WrittenArchive& archive,
+                    const Digest& sha256) const {
+        auto makers = remembered_makers(archive.originals, session.places().store);
+        std::vector<delivery::LockOrigin> origins;
+        for (std::size_t i = 0; i < places.size(); ++i) {
+            const oci::Image& original = archive.originals[i];
+            origins.push_back(lock_origin(places[i], original.manifest.raw.digest));
+            delivery::note_conversion(original, archive.images[i].image, flags_.write.layers, makers);
+        }
+        lock_.write({.plan = archive.plan,
+                     .images = archive.images,
+                     .origins = std::move(origins),
+                     .format = flags_.write.format,
+                     .makers = std::move(makers),
+                     .source = {},
+                     .name = delivery::safe_file_name(file_),
+                     .sha256 = sha256,
+                     .tool_version = COOPER_VERSION});
+    }
+
     std::string file_;
     bool oci_ = false;
+    LockFlag lock_;
     TransferFlags flags_;
     ConnectionFlags connection_;
 };

@@ -97,6 +97,10 @@ struct LayerMemory {
     std::function<void(const Digest& blob, const std::filesystem::path& file)> keep;
 };
 
+/// What compressed the layer blob that a LayerBuilder with a memory in `directory` made: LayerCompression::fingerprint().
+/// Empty: not known.
+std::string find_compressor(const std::filesystem::path& directory, const Digest& blob);
+
 /// Layers on a base, one on another, that are not made again when nothing changed.
 ///
 /// A directory counts as unchanged when every file has the path, type, mode, owner, size, mtime, ctime and inode that

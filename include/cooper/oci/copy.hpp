@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -69,6 +70,13 @@ struct WriteOptions {
     std::string task;
 };
 
+/// What went into a docker-archive.
+struct WrittenArchive {
+    ArchivePlan plan;
+    std::vector<ArchiveImage> images;  ///< the plan's, in order
+    std::vector<Image> originals;      ///< the same before their layers were re-encoded
+};
+
 struct WrittenPlace {
     Digest manifest;                 ///< as the destination holds it
     std::optional<Digest> image_id;  ///< config; nullopt for an index
@@ -76,6 +84,8 @@ struct WrittenPlace {
     std::uint64_t bytes_reused = 0;  ///< there already, or mounted
     std::uint64_t size = 0;          ///< of the file, for archives
     std::optional<Digest> sha256;    ///< of the file, with `checksum`
+    /// Of docker-archives; else null. Its blobs must not be read once the spool is gone.
+    std::shared_ptr<const WrittenArchive> archive = nullptr;
 };
 
 /// Writes graphs to a place: one to a registry, layout or store; one or more to an archive or engine. An index goes

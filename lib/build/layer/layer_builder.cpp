@@ -49,7 +49,11 @@ LayerBuilder::LayerBuilder(oci::Image base, std::filesystem::path spool, LayerMe
 LayerBuilder::~LayerBuilder() = default;
 
 BuiltLayer LayerBuilder::add(const LayerOptions& options, const Run& run) {
-    return state_->add(options, run);
+    BuiltLayer layer = state_->add(options, run);
+    if (!state_->memory.directory.empty()) {
+        remember_compressor(state_->memory, layer);
+    }
+    return layer;
 }
 
 BuiltLayer LayerBuilder::State::add(const LayerOptions& options, const Run& run) {

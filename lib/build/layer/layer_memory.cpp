@@ -16,6 +16,7 @@ namespace {
 /// Goes up whenever the same tree would become another tar.
 constexpr std::uint64_t kLayerFormat = 1;
 constexpr std::string_view kSuffix = ".layer";
+constexpr std::string_view kCompressorSuffix = ".compressor";
 constexpr std::string_view kMagic = "cooper layer 1";
 constexpr std::size_t kMaxRecord = 4096;
 constexpr std::size_t kMaxRecords = 1000;
@@ -97,6 +98,10 @@ void add_file(KeyHasher& key, const SourceFile& file, const LayerOptions& option
 
 std::filesystem::path file_of(const LayerMemory& memory, const std::string& key) {
     return memory.directory / (key + std::string(kSuffix));
+}
+
+std::filesystem::path compressor_file(const std::filesystem::path& directory, const Digest& blob) {
+    return directory / (std::string(blob.hex()) + std::string(kCompressorSuffix));
 }
 
 /// One value a line.
@@ -184,6 +189,19 @@ std::optional<BuiltLayer> find_layer(const LayerMemory& memory, const std::strin
     }
     layer->file = *file;
     return layer;
+}
+
+std::string find_compressor(const std::filesystem::path& directory, const Digest& blob) {
+    return read_memory(compressor_file(directory, blob), kMaxRecord).value_or("");
+}
+
+void remember_compressor(const LayerMemory& memory, const BuiltLayer& layer) noexcept {
+    try {
+        write_memory(compressor_file(memory.directory, layer.descriptor.digest), layer.compressor);
+        limit_memories(memory.directory, kCompressorSuffix, kMaxRecords);
+    } catch (const std::exception&) {
+        // Its lock will not say how the layer came to be: a kit keeps the blob.
+    }
 }
 
 void remember_layer(const LayerMemory& memory, const std::string& key, const BuiltLayer& layer) noexcept {

@@ -40,6 +40,9 @@ private:
 /// Finds the layer of `key` (as LayerKey names it) when its blob is still kept.
 std::optional<BuiltLayer> find_layer(const LayerMemory& memory, const std::string& key);
 
+/// For find_compressor(). Does without when it cannot.
+void remember_compressor(const LayerMemory& memory, const BuiltLayer& layer) noexcept;
+
 /// Does without when it cannot.
 void remember_layer(const LayerMemory& memory, const std::string& key, const BuiltLayer& layer) noexcept;
 

@@ -54,20 +54,26 @@ std::vector<Reference> names_for(const PlaceName& place, const OpenedPlace& from
     return names.empty() ? from.names : names;
 }
 
-std::vector<ArchiveImage> archive_images(const PlaceName& place, const std::vector<OpenedPlace>& from,
-                                         const WriteOptions& options, const PlaceAccess& access, const Run& run) {
+struct ArchiveContent {
+    std::vector<ArchiveImage> images;
+    std::vector<Image> originals;
+};
+
+ArchiveContent archive_images(const PlaceName& place, const std::vector<OpenedPlace>& from, const WriteOptions& options,
+                              const PlaceAccess& access, const Run& run) {
     if (from.size() > 1 && (place.reference || !options.names.empty())) {
         throw Error(ErrorCode::InvalidInput, "one name cannot stand for " + std::to_string(from.size()) + " images");
     }
-    std::vector<ArchiveImage> images;
+    ArchiveContent content;
     for (const OpenedPlace& each : from) {
         Image image = single_image(each, place, run);
+        content.originals.push_back(image);
         if (needs_conversion(image, options.layers)) {
             image = convert_layers(image, options.layers, spool_for(place, access), run);
         }
-        images.push_back({std::move(image), texts(names_for(place, each, options))});
+        content.images.push_back({std::move(image), texts(names_for(place, each, options))});
     }
-    return images;
+    return content;
 }
 
 WrittenPlace written_file(const ArchivePlan& plan, const PlaceName& place, const WriteOptions& options,
@@ -86,17 +92,19 @@ WrittenPlace written_file(const ArchivePlan& plan, const PlaceName& place, const
 
 WrittenPlace write_docker_archive(const PlaceName& place, const std::vector<OpenedPlace>& from,
                                   const WriteOptions& options, const PlaceAccess& access, const Run& run) {
-    const auto images = archive_images(place, from, options, access, run);
-    const auto plan = ArchivePlan::make(images, options.format);
-    const Image& image = images[0].image;
+    auto content = archive_images(place, from, options, access, run);
+    auto plan = ArchivePlan::make(content.images, options.format);
+    const Image& image = content.images[0].image;
     WrittenPlace written = written_file(plan, place, options, access, image.manifest.raw.digest, run);
     written.image_id = image.config.image_id();
+    written.archive = std::make_shared<const WrittenArchive>(
+        WrittenArchive{std::move(plan), std::move(content.images), std::move(content.originals)});
     return written;
 }
 
 WrittenPlace write_engine(const PlaceName& place, const std::vector<OpenedPlace>& from, const WriteOptions& options,
                           const PlaceAccess& access, const Run& run) {
-    const auto images = archive_images(place, from, options, access, run);
+    const auto images = archive_images(place, from, options, access, run).images;
     const auto plan = ArchivePlan::make(images, options.format);
     engine_for(place, access).load(images, plan, options.task, run);
     const Image& image = images[0].image;
