@@ -153,6 +153,10 @@ void MemoryPlace::put_text(const std::string& key, const std::string& text, cons
     step("put_text", key, [&] { objects_[key] = text; });
 }
 
+void MemoryPlace::remove_text(const std::string& key, const Run& /*run*/) {
+    step("remove_text", key, [&] { objects_.erase(key); });
+}
+
 bool MemoryPlace::has_conditional_writes(const Run& /*run*/) {
     return conditional_;
 }

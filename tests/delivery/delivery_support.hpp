@@ -46,6 +46,7 @@ public:
     bool replace_text(const std::string& key, const std::string& text, const std::optional<std::string>& etag,
                       const Run& run) override;
     void put_text(const std::string& key, const std::string& text, const Run& run) override;
+    void remove_text(const std::string& key, const Run& run) override;
     [[nodiscard]] bool has_conditional_writes(const Run& run) override;
     [[nodiscard]] std::vector<std::string> list(const std::string& prefix, const Run& run) override;
     [[nodiscard]] delivery::Link link(const std::string& key, std::chrono::seconds lifetime, const Run& run) override;

@@ -68,6 +68,8 @@ public:
     virtual bool replace_text(const std::string& key, const std::string& text, const std::optional<std::string>& etag,
                               const Run& run) = 0;
     virtual void put_text(const std::string& key, const std::string& text, const Run& run) = 0;
+    /// Nothing lies under `key` afterwards; nothing before is no error.
+    virtual void remove_text(const std::string& key, const Run& run) = 0;
     [[nodiscard]] virtual bool has_conditional_writes(const Run& run) = 0;
     [[nodiscard]] virtual std::vector<std::string> list(const std::string& prefix, const Run& run) = 0;
     [[nodiscard]] virtual Link link(const std::string& key, std::chrono::seconds lifetime, const Run& run) = 0;

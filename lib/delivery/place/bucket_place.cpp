@@ -180,6 +180,8 @@ public:
         put_plain(bucket_, key, text, run);
     }
 
+    void remove_text(const std::string& key, const Run& run) override { bucket_.remove(key, run); }
+
     [[nodiscard]] bool has_conditional_writes(const Run& run) override {
         return bucket_.conditional_writes(run) == s3::ConditionalWrites::Supported;
     }

@@ -222,6 +222,15 @@ public:
         write_text(key, text);
     }
 
+    void remove_text(const std::string& key, const Run& run) override {
+        const DirectoryLock lock = take_lock(run);
+        std::error_code error;
+        fs::remove(path_of(key), error);
+        if (error) {
+            throw SystemError("cannot remove " + path_of(key).string(), error.value());
+        }
+    }
+
     [[nodiscard]] bool has_conditional_writes(const Run& /*run*/) override { return true; }
 
     [[nodiscard]] std::vector<std::string> list(const std::string& prefix, const Run& run) override {

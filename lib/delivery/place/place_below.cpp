@@ -33,6 +33,7 @@ public:
     void put_text(const std::string& key, const std::string& text, const Run& run) override {
         place_->put_text(prefix_ + key, text, run);
     }
+    void remove_text(const std::string& key, const Run& run) override { place_->remove_text(prefix_ + key, run); }
     [[nodiscard]] bool has_conditional_writes(const Run& run) override { return place_->has_conditional_writes(run); }
     [[nodiscard]] std::vector<std::string> list(const std::string& prefix, const Run& run) override {
         std::vector<std::string> keys = place_->list(prefix_ + prefix, run);
