@@ -1,0 +1,124 @@
+#include "delivery/delta/cut.hpp"
+
+#include "cooper/base/error.hpp"
+#include "cooper/base/tar.hpp"
+
+#include "oci/printable.hpp"
+
+#include <algorithm>
+#include <functional>
+#include <optional>
+
+namespace cooper::delivery {
+namespace {
+
+/// Headers cost a read each; an archive of images is far below.
+constexpr std::size_t kMaxMembers = 1'000'000;
+
+class CountingSource final : public Source {
+public:
+    explicit CountingSource(std::unique_ptr<Source> inner) : inner_(std::move(inner)) {}
+    std::size_t read(MutableBytes into) override {
+        const std::size_t count = inner_->read(into);
+        count_ += count;
+        return count;
+    }
+    [[nodiscard]] std::uint64_t count() const noexcept { return count_; }
+
+private:
+    std::unique_ptr<Source> inner_;
+    std::uint64_t count_ = 0;
+};
+
+struct Member {
+    TarEntry entry;
+    std::uint64_t content = 0;  // offset
+};
+
+/// The member whose header lies at `offset`; nullopt where there is none that all readers of tar agree on.
+std::optional<Member> read_member(const Ranged& file, std::uint64_t offset) {
+    try {
+        CountingSource source(file.open(offset, file.size() - offset));
+        TarReader reader(source);
+        auto entry = reader.next();
+        const std::uint64_t content = offset + source.count();
+        if (!entry || entry->size > file.size() - content) {
+            return std::nullopt;
+        }
+        return Member{*std::move(entry), content};
+    } catch (const Error& error) {
+        if (error.code() != ErrorCode::Integrity && error.code() != ErrorCode::InvalidInput) {
+            throw;
+        }
+        return std::nullopt;
+    }
+}
+
+/// Calls `visit` with each member until it returns false.
+void each_member(const Ranged& file, const Run& run, const std::function<bool(const Member&)>& visit) {
+    std::uint64_t offset = 0;
+    for (std::size_t count = 0; offset < file.size() && count < kMaxMembers; ++count) {
+        run.check();
+        const auto member = read_member(file, offset);
+        if (!member || !visit(*member)) {
+            return;
+        }
+        offset = member->content + member->entry.size + tar_padding(member->entry.size);
+    }
+}
+
+void keep_largest(std::vector<Stretch>& blobs) {
+    if (blobs.size() > kMaxBlobs) {
+        std::nth_element(blobs.begin(), blobs.begin() + kMaxBlobs, blobs.end(), [](const Stretch& a, const Stretch& b) {
+            return a.size != b.size ? a.size > b.size : a.offset < b.offset;
+        });
+        blobs.resize(kMaxBlobs);
+    }
+}
+
+}  // namespace
+
+std::vector<Stretch> cut_at_members(const Ranged& file, const Run& run) {
+    std::vector<Stretch> blobs;
+    each_member(file, run, [&](const Member& member) {
+        if (member.entry.size >= kMinBlob) {
+            blobs.push_back({member.content, member.entry.size, true});
+            if (blobs.size() == 2 * kMaxBlobs) {
+                keep_largest(blobs);
+            }
+        }
+        return true;
+    });
+    keep_largest(blobs);
+    std::sort(blobs.begin(), blobs.end(), [](const Stretch& a, const Stretch& b) { return a.offset < b.offset; });
+    std::vector<Stretch> all;
+    std::uint64_t end = 0;
+    for (const Stretch& blob : blobs) {
+        if (blob.offset > end) {
+            all.push_back({end, blob.offset - end, false});
+        }
+        all.push_back(blob);
+        end = blob.offset + blob.size;
+    }
+    if (end < file.size()) {
+        all.push_back({end, file.size() - end, false});
+    }
+    return all;
+}
+
+std::string member_at(const Ranged& file, std::uint64_t offset, const Run& run) {
+    std::string name;
+    each_member(file, run, [&](const Member& member) {
+        if (offset >= member.content && offset < member.content + member.entry.size) {
+            name = oci::printable(member.entry.path);
+        }
+        return offset >= member.content + member.entry.size;
+    });
+    return name;
+}
+
+bool begins_with_member(const Ranged& file) {
+    return read_member(file, 0).has_value();
+}
+
+}  // namespace cooper::delivery
