@@ -59,6 +59,9 @@ std::unique_ptr<Command> make_index_make_command();
 std::unique_ptr<Command> make_index_add_command();
 std::unique_ptr<Command> make_index_remove_command();
 std::unique_ptr<Command> make_rebase_command();
+std::unique_ptr<Command> make_keys_generate_command();
+std::unique_ptr<Command> make_keys_public_command();
+std::unique_ptr<Command> make_keys_fingerprint_command();
 std::unique_ptr<Command> make_version_command();
 
 /// In the order of the list that `cooper help` prints.
