@@ -23,6 +23,7 @@ std::vector<std::unique_ptr<Command>> all_commands() {
           make_config_command,     make_annotate_command,      make_flatten_command,      make_rebase_command,
           make_index_make_command, make_index_add_command,     make_index_remove_command, make_inspect_command,
           make_diff_command,       make_list_tags_command,     make_referrers_command,    make_delete_command,
+          make_delta_command,      make_apply_command,         make_split_command,        make_join_command,
           make_tags_command,       make_presign_command,       make_changelog_command,    make_abort_orphans_command,
           make_store_ls_command,   make_store_du_command,      make_store_gc_command,     make_store_verify_command,
           make_store_rm_command,   make_keys_generate_command, make_keys_public_command,  make_keys_fingerprint_command,

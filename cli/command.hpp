@@ -62,6 +62,10 @@ std::unique_ptr<Command> make_rebase_command();
 std::unique_ptr<Command> make_keys_generate_command();
 std::unique_ptr<Command> make_keys_public_command();
 std::unique_ptr<Command> make_keys_fingerprint_command();
+std::unique_ptr<Command> make_delta_command();
+std::unique_ptr<Command> make_apply_command();
+std::unique_ptr<Command> make_split_command();
+std::unique_ptr<Command> make_join_command();
 std::unique_ptr<Command> make_version_command();
 
 /// In the order of the list that `cooper help` prints.

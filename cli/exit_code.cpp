@@ -1,7 +1,8 @@
-#include "exit_code.hpp"
-
+#include "cooper/delivery/delta.hpp"
 #include "cooper/delivery/lock.hpp"
 #include "cooper/delivery/publish.hpp"
+
+#include "exit_code.hpp"
 
 #include <cerrno>
 
@@ -19,7 +20,8 @@ int exit_code_of(const Error& error) noexcept {
     if (dynamic_cast<const delivery::LostRace*>(&error) != nullptr) {
         return kExitLostRace;
     }
-    if (dynamic_cast<const delivery::UnknownLockVersion*>(&error) != nullptr) {
+    if (dynamic_cast<const delivery::UnknownLockVersion*>(&error) != nullptr ||
+        dynamic_cast<const delivery::UnknownDeltaVersion*>(&error) != nullptr) {
         return kExitUnknownLock;
     }
     if (dynamic_cast<const delivery::NotReproducible*>(&error) != nullptr) {

@@ -32,7 +32,7 @@ constexpr std::string_view kExitCodes =
     "    9  lost the race for the changelog, or the store cannot do it safely\n"
     "   10  the same commit was published before with other bytes\n"
     "   11  no space left on a disk, or blobs of the local store are damaged\n"
-    "   13  the lock is of a version that this cooper does not know\n"
+    "   13  the lock or delta is of a version that this cooper does not know\n"
     "  130  stopped by Ctrl-C (143: by SIGTERM, 129: by SIGHUP), everything cleaned up\n";
 
 struct Failure {
