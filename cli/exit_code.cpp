@@ -1,8 +1,8 @@
+#include "exit_code.hpp"
+
 #include "cooper/delivery/delta.hpp"
 #include "cooper/delivery/lock.hpp"
 #include "cooper/delivery/publish.hpp"
-
-#include "exit_code.hpp"
 
 #include <cerrno>
 
