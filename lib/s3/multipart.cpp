@@ -1,4 +1,6 @@
 // Multipart uploads, step by step ("Uploading and copying objects using multipart upload", Amazon S3 manual).
+#include "s3/multipart.hpp"
+
 #include "cooper/base/error.hpp"
 #include "cooper/base/text.hpp"
 #include "cooper/s3/bucket.hpp"
@@ -15,21 +17,8 @@ namespace cooper::s3 {
 
 namespace {
 
-// Joining 10,000 parts takes minutes in which nothing, or a space now and then, comes.
-constexpr std::chrono::minutes kPatience{10};
 // A part may arrive while the upload is being aborted and survive it.
 constexpr int kAbortRounds = 5;
-
-std::string part_name(const Store& store, const std::string& key, std::uint32_t number) {
-    return "part " + std::to_string(number) + " of " + store.name_of(key);
-}
-
-NameValues part_query(const std::string& upload_id, std::uint32_t number) {
-    if (number < 1 || number > kMaxParts) {
-        throw Error(ErrorCode::InvalidInput, "part " + std::to_string(number) + ": parts are numbered 1 to 10,000");
-    }
-    return {{"partNumber", std::to_string(number)}, {"uploadId", upload_id}};
-}
 
 std::uint64_t total_size(const std::vector<UploadedPart>& parts) {
     return std::accumulate(parts.begin(), parts.end(), std::uint64_t{0},
@@ -100,49 +89,34 @@ void check_crc(const Reply& reply, std::optional<std::uint64_t> expected, const 
     }
 }
 
-/// The ChecksumCRC64NVME of an answer; nullopt when there is none.
-std::optional<std::uint64_t> told_crc(const xml::Element& document) {
-    const auto raw = from_base64(trim(document.text_of("ChecksumCRC64NVME")));
-    if (!raw || raw->size() != sizeof(std::uint64_t)) {
-        return std::nullopt;
-    }
-    return std::accumulate(raw->begin(), raw->end(), std::uint64_t{0},
-                           [](std::uint64_t value, char c) { return (value << 8) | static_cast<unsigned char>(c); });
-}
-
-/// Sends a copy that fails with Conflict unless its source has `etag` (empty: any).
-Reply copy_guarded(Store& store, Call call, const std::string& source_key, const std::string& etag, const Run& run) {
-    const auto source_is_same = [&] {
-        const auto source = head_object(store, source_key, run);
-        return source && bare_etag(source->etag) == bare_etag(etag);
-    };
-    Reply reply;
-    if (!etag.empty() && !store.copies_by_head()) {
-        Call guarded = call;
-        guarded.headers.emplace_back("x-amz-copy-source-if-match",
-                                     store.bare_etags() ? std::string(bare_etag(etag)) : etag);
-        guarded.accepted = {412};
-        reply = store.send(guarded, run);
-        if (!reply.good() && !source_is_same()) {
-            raise(reply.failure, call.what + ": the source was replaced");
-        }
-    }
-    if (!reply.good()) {
-        if (!etag.empty()) {
-            store.copy_by_head();
-        }
-        reply = store.send(call, run);
-        if (!etag.empty() && !source_is_same()) {
-            throw Error(ErrorCode::Conflict, call.what + ": the source was replaced");
-        }
-    }
-    if (reply.document->text_of("ETag").empty()) {
-        throw Error(ErrorCode::Unavailable, call.what + ": the store's answer has no ETag");
-    }
-    return reply;
-}
-
 }  // namespace
+
+UploadGone::UploadGone(const std::string& message, std::string upload_id)
+    : Error(ErrorCode::Conflict, message), upload_id_(std::move(upload_id)) {
+    advise("it was completed or aborted by somebody else, or has expired: run the same again");
+}
+
+UploadGone::~UploadGone() = default;
+
+std::string part_name(const Store& store, const std::string& key, std::uint32_t number) {
+    return "part " + std::to_string(number) + " of " + store.name_of(key);
+}
+
+NameValues part_query(const std::string& upload_id, std::uint32_t number) {
+    if (number < 1 || number > kMaxParts) {
+        throw Error(ErrorCode::InvalidInput, "part " + std::to_string(number) + ": parts are numbered 1 to 10,000");
+    }
+    return {{"partNumber", std::to_string(number)}, {"uploadId", upload_id}};
+}
+
+bool is_upload_gone(const Reply& reply) {
+    return reply.status == 404 && reply.failure.code != "NoSuchBucket";
+}
+
+void raise_gone(const Reply& reply, const std::string& what, const std::string& upload_id) {
+    throw UploadGone(what + ": there is no such upload (the store answered " + describe(reply.failure) + ")",
+                     upload_id);
+}
 
 std::string Bucket::create_upload(const std::string& key, const ObjectHeaders& headers, const Run& run) {
     check_key(key);
@@ -181,7 +155,14 @@ UploadedPart Bucket::upload_part(const std::string& key, const std::string& uplo
     call.query = part_query(upload_id, number);
     call.body = std::make_shared<BorrowedRanged>(bytes);
     call.add_checksum = checksum_of(call.body, part.crc64);
+    call.accepted = {404};
     const Reply reply = state_->store.send(call, run);
+    if (is_upload_gone(reply)) {
+        raise_gone(reply, call.what, upload_id);
+    }
+    if (!reply.good()) {
+        raise(reply.failure, call.what);
+    }
     part.etag = reply.headers.find("etag").value_or("");
     if (part.etag.empty()) {
         throw Error(ErrorCode::Unavailable, call.what + ": the store's answer has no ETag");
@@ -190,29 +171,6 @@ UploadedPart Bucket::upload_part(const std::string& key, const std::string& uplo
         state_->store.note_checksum_echo();
     }
     return part;
-}
-
-UploadedPart Bucket::copy_part(const std::string& key, const std::string& upload_id, std::uint32_t number,
-                               const std::string& source_key, const std::string& source_etag, std::uint64_t first,
-                               std::uint64_t length, const Run& run) {
-    check_key(key);
-    check_key(source_key);
-    Store& store = state_->store;
-    if (length == 0) {
-        throw Error(ErrorCode::InvalidInput, "copying nothing into " + part_name(store, key, number));
-    }
-    Call call;
-    call.what = "copying from " + store.name_of(source_key) + " into " + part_name(store, key, number);
-    call.method = "PUT";
-    call.key = key;
-    call.query = part_query(upload_id, number);
-    call.headers = {
-        {"x-amz-copy-source", encode_path("/" + name() + "/" + source_key)},
-        {"x-amz-copy-source-range", "bytes=" + std::to_string(first) + "-" + std::to_string(first + length - 1)}};
-    call.reply = ReplyBody::Document;
-    call.stall_timeout = kPatience;
-    const Reply reply = copy_guarded(store, std::move(call), source_key, source_etag, run);
-    return {number, std::string(reply.document->text_of("ETag")), length, told_crc(*reply.document)};
 }
 
 WriteResult Bucket::complete_upload(const std::string& key, const std::string& upload_id,
@@ -267,6 +225,11 @@ WriteResult Bucket::complete_upload(const std::string& key, const std::string& u
         if (auto completed = find_completed(store, key, parts, expect_metadata, run)) {
             return *completed;
         }
+    }
+    const bool object_may_be_gone =
+        condition.kind == WriteCondition::Kind::IfMatch && reply.failure.code != "NoSuchUpload";
+    if (is_upload_gone(reply) && !object_may_be_gone) {
+        raise_gone(reply, call.what, upload_id);
     }
     return condition_failed(reply, condition, call.what);
 }

@@ -118,12 +118,27 @@ std::uint64_t part_size_for(std::uint64_t size, std::uint64_t wanted) {
 }
 
 Upload::Upload(Bucket& bucket, std::string key, const ObjectHeaders& headers, const Run& run)
+    : Upload(bucket, key, bucket.create_upload(key, headers, run), {}, run) {}
+
+Upload::Upload(Bucket& bucket, std::string key, std::string upload_id, std::vector<UploadedPart> found, const Run& run)
     : bucket_(bucket),
       key_(std::move(key)),
-      upload_id_(bucket.create_upload(key_, headers, run)),
+      upload_id_(std::move(upload_id)),
+      found_(std::move(found)),
       run_(run.with_stop({})) {}
 
+std::unique_ptr<Upload> Upload::resume(Bucket& bucket, std::string key, std::string upload_id, const Run& run) {
+    auto found = bucket.list_parts(key, upload_id, run);
+    if (!found) {
+        return nullptr;
+    }
+    return std::unique_ptr<Upload>(new Upload(bucket, std::move(key), std::move(upload_id), std::move(*found), run));
+}
+
 Upload::~Upload() {
+    if (stays_) {
+        return;
+    }
     try {
         abort();
     } catch (const std::exception& error) {
@@ -133,34 +148,38 @@ Upload::~Upload() {
 }
 
 void Upload::part(std::uint32_t number, Bytes bytes, const Run& run) {
-    UploadedPart done = bucket_.upload_part(key_, upload_id_, number, bytes, run);
-    add(std::move(done));
+    take(bucket_.upload_part(key_, upload_id_, number, bytes, run));
 }
 
-void Upload::copy_part(std::uint32_t number, const std::string& source_key, const std::string& source_etag,
-                       std::uint64_t first, std::uint64_t length, const Run& run) {
-    add(bucket_.copy_part(key_, upload_id_, number, source_key, source_etag, first, length, run));
+UploadedPart Upload::copy_part(std::uint32_t number, const std::string& source_key, const std::string& source_etag,
+                               std::uint64_t first, std::uint64_t length, const Run& run) {
+    return bucket_.copy_part(key_, upload_id_, number, source_key, source_etag, first, length, run);
 }
 
-void Upload::add(UploadedPart part) {
+void Upload::take(UploadedPart part) {
     const std::scoped_lock lock(mutex_);
-    parts_.push_back(std::move(part));
+    parts_.insert_or_assign(part.number, std::move(part));
 }
 
 WriteResult Upload::complete(const WriteCondition& condition, const std::map<std::string, std::string>& expect_metadata,
                              const Run& run) {
     const std::scoped_lock lock(mutex_);
-    std::sort(parts_.begin(), parts_.end(), [](const auto& a, const auto& b) { return a.number < b.number; });
-    for (std::size_t i = 0; i < parts_.size(); ++i) {
-        if (parts_[i].number != i + 1) {
+    std::vector<UploadedPart> parts;
+    for (const auto& [number, part] : parts_) {
+        if (number != parts.size() + 1) {
             throw Error(ErrorCode::InvalidInput, "completing the upload of s3://" + bucket_.name() + "/" + key_ +
-                                                     ": part " + std::to_string(i + 1) +
-                                                     " is missing or was given twice");
+                                                     ": part " + std::to_string(parts.size() + 1) + " is missing");
         }
+        parts.push_back(part);
     }
-    WriteResult result = bucket_.complete_upload(key_, upload_id_, parts_, condition, expect_metadata, run);
+    WriteResult result = bucket_.complete_upload(key_, upload_id_, parts, condition, expect_metadata, run);
     open_ = result.outcome == WriteOutcome::ConditionFailed;
     return result;
+}
+
+void Upload::leave_open() {
+    const std::scoped_lock lock(mutex_);
+    stays_ = true;
 }
 
 void Upload::abort() {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "cooper/base/environment.hpp"
+#include "cooper/base/error.hpp"
 #include "cooper/base/http.hpp"
 #include "cooper/base/ranged.hpp"
 #include "cooper/base/retry.hpp"
@@ -105,7 +106,19 @@ struct UploadedPart {
     std::uint32_t number = 0;  ///< 1 to 10,000
     std::string etag;
     std::uint64_t size = 0;
-    std::optional<std::uint64_t> crc64;  ///< CRC-64/NVME of the part; nullopt: a copy whose store did not tell
+    std::optional<std::uint64_t> crc64;  ///< CRC-64/NVME of the part; nullopt: the store did not tell
+};
+
+/// A multipart upload that is not there (any more): it was completed or aborted by somebody else, or has expired.
+/// What to do: look at the object again and, if it is still wanted, begin anew. Its code is Conflict.
+class UploadGone : public Error {
+public:
+    UploadGone(const std::string& message, std::string upload_id);
+    ~UploadGone() override;
+    [[nodiscard]] const std::string& upload_id() const noexcept { return upload_id_; }
+
+private:
+    std::string upload_id_;
 };
 
 /// A Content-Disposition that makes a browser save under `file_name`: characters that some file system refuses (":" in
@@ -152,14 +165,24 @@ public:
 
     /// Multipart, step by step. `upload.hpp` drives it.
     [[nodiscard]] std::string create_upload(const std::string& key, const ObjectHeaders& headers, const Run& run);
+    /// Throws UploadGone when there is no such upload (any 404 but of the bucket: Ceph says NoSuchKey).
     UploadedPart upload_part(const std::string& key, const std::string& upload_id, std::uint32_t number, Bytes bytes,
                              const Run& run);
-    /// Server-side copy of source bytes [first, first + length) into a part; If-Match on the source's ETag.
+    /// All parts that the store has of an upload, by number; nullopt: no such upload (any 404 but of the bucket).
+    /// Throws Error{Unavailable} for a listing that cannot be true.
+    [[nodiscard]] std::optional<std::vector<UploadedPart>> list_parts(const std::string& key,
+                                                                      const std::string& upload_id, const Run& run);
+    /// Server-side copy of source bytes [first, first + length) into a part. Stores that ignore conditions on sources
+    /// (Ceph, moto) copy whatever is there by now, so the caller looks at what was copied: `part_holds` (`upload.hpp`).
+    /// Throws, meaning "send the bytes instead", Error{Conflict}: the source is gone, or its ETag is not `source_etag`
+    /// (empty: any); Error{Unsupported}: this store, or this user, cannot copy that (400, 403, 405, 416, 501). Else
+    /// UploadGone, Error{Unavailable} after all retries, NotFound for the bucket, AccessDenied for an expired session.
     UploadedPart copy_part(const std::string& key, const std::string& upload_id, std::uint32_t number,
                            const std::string& source_key, const std::string& source_etag, std::uint64_t first,
                            std::uint64_t length, const Run& run);
     /// Sees errors inside a 200 reply; after a lost reply asks by HEAD whether it worked (size and metadata
-    /// `expect_metadata`).
+    /// `expect_metadata`). Throws UploadGone as upload_part does; when nobody can tell from a store's 404 whether the
+    /// upload is gone or the object of If-Match (Ceph), the outcome is ConditionFailed.
     WriteResult complete_upload(const std::string& key, const std::string& upload_id,
                                 const std::vector<UploadedPart>& parts, const WriteCondition& condition,
                                 const std::map<std::string, std::string>& expect_metadata, const Run& run);
