@@ -6,8 +6,10 @@
 #include "archive_flags.hpp"
 #include "command.hpp"
 #include "image_argument.hpp"
+#include "lock_flag.hpp"
+#include "publish_report.hpp"
 
-#include <nlohmann/json.hpp>
+#include <filesystem>
 
 namespace cooper::cli {
 
@@ -31,6 +33,8 @@ public:
             .examples = {{"two images to customers, links for 12 hours",
                           "cooper publish ghcr.io/acme/app:main-abc1234 ghcr.io/acme/api:main-abc1234=api:latest \\\n"
                           "      --to s3://bucket --branch main --commit abc1234def --subject \"Fix login\""},
+                         {"what it would fetch, copy and send",
+                          "cooper publish ghcr.io/acme/app:main-abc1234 --to s3://bucket --plan"},
                          {"to a directory, no server needed",
                           "cooper publish docker-archive:site.tar --to dir:out --branch main --commit abc1234"}}};
     }
@@ -48,6 +52,9 @@ public:
         line.parsed("--expires", "TIME", "life of the links: 90m, 12h (default), 7d at most", options_.expires,
                     parse_duration);
         line.value("--directory", "DIR", "where git and the notes are looked for; default: here", directory_);
+        line.value("--lock", "FILE", "also write the lock here; for several images a directory", lock_);
+        line.toggle("--plan", "say what would be fetched, copied, sent and reused, and write nothing", plan_);
+        line.toggle("--send-all", "do not let the store copy from the image's newest tarball there", send_all_);
         line.heading("Archive");
         archive_.declare(line);
         connection_.declare_places(line);
@@ -66,6 +73,7 @@ public:
             arguments.push_back(ImageArgument::parse(text));
         }
         check_one_login(connection_, arguments);
+        check_lock(arguments.size());
         read_notes();
 
         Session session(output, connection_);
@@ -81,10 +89,19 @@ public:
         options_.format = archive_.format;
         options_.deep = archive_.deep;
         options_.connections = archive_.jobs;
+        options_.reuse = !send_all_;
+        options_.tool_version = COOPER_VERSION;
+        if (plan_) {
+            const auto planned = delivery::plan_publish(images, build, *place, options_, session.run());
+            session.finish_progress();
+            print_plan(planned, *place, output.json);
+            return;
+        }
         const auto published = delivery::publish(images, build, *place, options_, session.run());
+        write_locks(published);
         delivery::write_job_summary(session.environment(), delivery::job_summary(published, build, place->name()));
         session.finish_progress();
-        report(session, build, *place, published);
+        print_published(published, build, *place, session, output.json);
     }
 
 private:
@@ -98,6 +115,23 @@ private:
         build_.notes = read_file(notes_file_, kMaxNotes);
     }
 
+    void check_lock(std::size_t images) const {
+        if (images > 1 && !lock_.empty() && !std::filesystem::is_directory(lock_)) {
+            throw UsageError("--lock: the locks of several images go into a directory, and " + lock_ + " is none");
+        }
+    }
+
+    void write_locks(const delivery::Published& published) const {
+        if (lock_.empty()) {
+            return;
+        }
+        const bool directory = std::filesystem::is_directory(lock_);
+        for (const auto& image : published.images) {
+            const std::filesystem::path path(lock_);
+            write_file(directory ? path / (image.file + ".lock.json") : path, image.lock);
+        }
+    }
+
     std::vector<delivery::PublishImage> open_all(Session& session, const std::vector<ImageArgument>& arguments) const {
         std::vector<delivery::PublishImage> images;
         for (const ImageArgument& argument : arguments) {
@@ -107,76 +141,27 @@ private:
                                  argument.source + "=NAME:TAG");
             }
             const oci::Reference& name = opened.names[0];
-            images.push_back({.image = std::move(opened.image),
+            const oci::Store* store = session.places().store;
+            images.push_back({.image = opened.image,
                               .name = name.base_name(),
                               .tag = *name.tag(),
                               .repo_tags = repo_tags(opened.names),
-                              .source = argument.source});
+                              .source = argument.source,
+                              .origin = lock_origin(argument.place, opened.image.manifest.raw.digest),
+                              .makers = remembered_makers({opened.image}, store),
+                              .at_hand = [local = !argument.in_registry(), store](const oci::Descriptor& blob) {
+                                  return local || (store != nullptr && store->has(blob.digest));
+                              }});
         }
         return images;
-    }
-
-    void report(Session& session, const delivery::BuildInfo& build, const delivery::Place& place,
-                const delivery::Published& published) const {
-        for (const auto& image : published.images) {
-            if (!image.link.warning.empty()) {
-                session.warn(image.name + ":" + image.tag + ": " + image.link.warning);
-            }
-        }
-        if (output.json) {
-            print_json(json_of(build, place, published));
-            return;
-        }
-        std::string out;
-        for (const auto& image : published.images) {
-            out +=
-                image.name + ":" + image.tag + (image.already_there ? "  (already there, unchanged)" : "") + "\n" +
-                aligned({{"key", place.name() + "/" + image.key},
-                         {"size", size_text(image.size)},
-                         {"sha256", image.sha256},
-                         {"image ID", image.image_id},
-                         {"checked", image.diff_ids_checked ? "digests and diff IDs" : ""},
-                         {"save as", image.file},
-                         {"link", image.link.url},
-                         {"expires", image.link.expires ? expiry_text(*image.link.expires, session.run()) : "never"}},
-                        "  ");
-        }
-        out += "\nchangelog  " + place.name() + "/" + published.changelog_key +
-               (published.changelog_changed ? "" : "  (unchanged)") + "\n";
-        print(out);
-    }
-
-    static std::string expiry_text(TimePoint expires, const Run& run) {
-        return format_changelog(expires) + " (in " + format_duration(expires - run.clock->now_seconds()) + ")";
-    }
-
-    static Json json_of(const delivery::BuildInfo& build, const delivery::Place& place,
-                        const delivery::Published& published) {
-        Json images = Json::array();
-        for (const auto& image : published.images) {
-            images.push_back({{"name", image.name},
-                              {"tag", image.tag},
-                              {"key", image.key},
-                              {"file", image.file},
-                              {"size", image.size},
-                              {"sha256", image.sha256},
-                              {"image_id", image.image_id},
-                              {"already_there", image.already_there},
-                              {"diff_ids_checked", image.diff_ids_checked},
-                              {"url", image.link.url},
-                              {"expires", image.link.expires ? Json(format_rfc3339(*image.link.expires)) : Json()},
-                              {"warning", image.link.warning.empty() ? Json() : Json(image.link.warning)}});
-        }
-        return {{"place", place.name()},
-                {"branch", build.branch},
-                {"commit", build.commit},
-                {"images", std::move(images)},
-                {"changelog", {{"key", published.changelog_key}, {"changed", published.changelog_changed}}}};
     }
 
     std::string to_;
     std::string notes_file_;
     std::string directory_ = ".";
+    std::string lock_;
+    bool plan_ = false;
+    bool send_all_ = false;
     delivery::BuildInfo build_;
     delivery::PublishOptions options_;
     ArchiveFlags archive_;

@@ -93,6 +93,10 @@ std::optional<std::string> Git::commit(const std::string& revision, const Run& r
     return ask({"rev-parse", "--verify", "--quiet", "--end-of-options", revision + "^{commit}"}, run);
 }
 
+std::optional<std::string> Git::tree(const std::string& commit, const Run& run) const {
+    return ask({"rev-parse", "--verify", "--quiet", "--end-of-options", commit + "^{tree}"}, run);
+}
+
 std::optional<std::string> Git::short_name(const std::string& revision, const Run& run) const {
     return ask({"rev-parse", "--verify", "--quiet", "--short", "--end-of-options", revision}, run);
 }

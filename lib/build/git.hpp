@@ -28,6 +28,8 @@ public:
     [[nodiscard]] std::optional<std::string> branch(const Run& run) const;
     /// The full name of the commit that `revision` ("HEAD", an abbreviated SHA) means.
     [[nodiscard]] std::optional<std::string> commit(const std::string& revision, const Run& run) const;
+    /// The full name of the tree of `commit`.
+    [[nodiscard]] std::optional<std::string> tree(const std::string& commit, const Run& run) const;
     /// git's own abbreviation of `revision`; a full name may be of a commit that is not here.
     [[nodiscard]] std::optional<std::string> short_name(const std::string& revision, const Run& run) const;
     /// The names of all tags on HEAD, sorted.

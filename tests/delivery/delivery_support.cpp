@@ -77,6 +77,8 @@ public:
     Upload(MemoryPlace& place, std::string key, std::uint64_t size)
         : place_(place), key_(std::move(key)), bytes_(size, '?') {}
 
+    [[nodiscard]] delivery::Traffic traffic() const override { return {bytes_.size(), 0, 0}; }
+
     void part(std::uint32_t number, std::uint64_t offset, Bytes bytes) override {
         place_.step("part " + std::to_string(number), key_,
                     [&] { bytes_.replace(offset, bytes.size(), as_text(bytes)); });
@@ -110,6 +112,7 @@ std::optional<TarballFacts> MemoryPlace::find_tarball(const std::string& key, co
 }
 
 std::unique_ptr<delivery::TarballUpload> MemoryPlace::begin_tarball(const std::string& key, const TarballFacts& known,
+                                                                    const delivery::Reuse* /*reuse*/,
                                                                     const Run& /*run*/) {
     return step("begin", key, [&] { return std::make_unique<Upload>(*this, key, known.size); });
 }

@@ -39,6 +39,7 @@ public:
     [[nodiscard]] std::optional<delivery::TarballFacts> find_tarball(const std::string& key, const Run& run) override;
     [[nodiscard]] std::unique_ptr<delivery::TarballUpload> begin_tarball(const std::string& key,
                                                                          const delivery::TarballFacts& known,
+                                                                         const delivery::Reuse* reuse,
                                                                          const Run& run) override;
     [[nodiscard]] std::uint64_t part_size(std::uint64_t size) const override;
     void record_facts(const std::string& key, const delivery::TarballFacts& facts, const Run& run) override;

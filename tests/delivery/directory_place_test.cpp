@@ -47,7 +47,7 @@ TEST_CASE("directory place: a tarball is invisible until it is complete, then wh
     const TempDirectory directory;
     const auto place = make_directory_place(directory.path() / "deep" / "root");
     const fs::path file = directory.path() / "deep" / "root" / kKey;
-    auto upload = place->begin_tarball(kKey, facts_of(10), Run{});
+    auto upload = place->begin_tarball(kKey, facts_of(10), nullptr, Run{});
     upload->part(2, 6, as_bytes("6789"));
     upload->part(1, 0, as_bytes("012345"));
     CHECK_FALSE(fs::exists(file));
@@ -61,7 +61,7 @@ TEST_CASE("directory place: a tarball that is dropped leaves nothing, not even d
     const TempDirectory directory;
     const auto place = make_directory_place(directory.path());
     {
-        auto upload = place->begin_tarball(kKey, facts_of(10), Run{});
+        auto upload = place->begin_tarball(kKey, facts_of(10), nullptr, Run{});
         upload->part(1, 0, as_bytes("0123456789"));
     }
     CHECK(files_below(directory.path()) == 0);
@@ -70,8 +70,8 @@ TEST_CASE("directory place: a tarball that is dropped leaves nothing, not even d
 TEST_CASE("directory place: a dropped tarball does not take the directory from under another", "[unit][delivery]") {
     const TempDirectory directory;
     const auto place = make_directory_place(directory.path());
-    auto dropped = place->begin_tarball(kKey, facts_of(1), Run{});
-    auto kept = place->begin_tarball("main/abc1234/other:1.tar", facts_of(1), Run{});
+    auto dropped = place->begin_tarball(kKey, facts_of(1), nullptr, Run{});
+    auto kept = place->begin_tarball("main/abc1234/other:1.tar", facts_of(1), nullptr, Run{});
     kept->part(1, 0, as_bytes("x"));
     dropped.reset();
     kept->complete(facts_of(1), Run{});
@@ -81,8 +81,8 @@ TEST_CASE("directory place: a dropped tarball does not take the directory from u
 TEST_CASE("directory place: what is there is not replaced", "[unit][delivery]") {
     const TempDirectory directory;
     const auto place = make_directory_place(directory.path());
-    auto first = place->begin_tarball(kKey, facts_of(1), Run{});
-    auto second = place->begin_tarball(kKey, facts_of(1), Run{});
+    auto first = place->begin_tarball(kKey, facts_of(1), nullptr, Run{});
+    auto second = place->begin_tarball(kKey, facts_of(1), nullptr, Run{});
     first->part(1, 0, as_bytes("1"));
     second->part(1, 0, as_bytes("2"));
     first->complete(facts_of(1), Run{});

@@ -134,7 +134,7 @@ TEST_CASE("publish: again and unchanged, it pulls nothing and writes nothing", "
             const Published second = publish({image.image}, build_of(), place, options, fixture.run);
             CHECK(image.blobs->opened() == opened);
             CHECK(place.contents() == contents);
-            CHECK(place.steps().size() == 2);  // the changelog, the tarball
+            CHECK(place.steps().size() == 4);  // the changelog, the tarball, its lock, SHA256SUMS
             CHECK(second.images[0].already_there);
             CHECK(second.images[0].sha256 == first.images[0].sha256);
             CHECK(second.images[0].size == first.images[0].size);
@@ -199,8 +199,9 @@ TEST_CASE("publish: a layer that is not what its digest says leaves nothing visi
             error.what(),
             Catch::Contains("publishing b:latest (2 of 2; complete: a:latest.tar; the changelog was not written)"));
     }
-    CHECK(place.contents().size() == 1);
+    CHECK(place.contents().size() == 2);
     CHECK(place.text(kFolder + "a:latest.tar") == tarball_of(good.image));
+    CHECK_FALSE(place.text(kFolder + "a_latest.tar.lock.json").empty());
 }
 
 TEST_CASE("publish: a crash at any step leaves the state before or after, and running again completes it",
@@ -239,7 +240,8 @@ TEST_CASE("publish: a crash at any step leaves the state before or after, and ru
             }
             publish({first.image, second.image}, build_of(), place, {}, fixture.run);
             CHECK(tarballs_in(place.contents()) == 2);
-            CHECK(place.contents().size() == 4);  // two tarballs, one entry, one changelog
+            // Two tarballs, their locks, three files for those who receive them, one entry, one changelog.
+            CHECK(place.contents().size() == 9);
             CHECK(parse_changelog(place.text("jps/x/CHANGELOG.md")).size() == 1);
         }
     }

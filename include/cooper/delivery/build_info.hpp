@@ -13,6 +13,7 @@ namespace cooper::delivery {
 struct BuildInfo {
     std::string branch;
     std::string commit;      ///< full where known
+    std::string tree;        ///< the commit's git tree; empty: not known
     std::string subject;     ///< first line of the commit message
     std::string repository;  ///< "https://github.com/o/r"; empty: unknown
     std::string commit_url;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cooper/base/environment.hpp"
+#include "cooper/delivery/reused_ranges.hpp"
 #include "cooper/oci/archive_writer.hpp"
 #include "cooper/s3/bucket.hpp"
 
@@ -28,9 +29,23 @@ struct TarballFacts {
     bool operator==(const TarballFacts&) const = default;
 };
 
-/// A tarball on its way. Invisible until complete(); gone when dropped before.
+/// How the bytes of a tarball came to its place.
+struct Traffic {
+    std::uint64_t sent = 0;
+    std::uint64_t copied = 0;   ///< by the store, out of an older tarball
+    std::uint64_t resumed = 0;  ///< sent by an earlier run that was cut
+    bool operator==(const Traffic&) const = default;
+};
+
+/// A tarball on its way. Invisible until complete(); gone when dropped before, unless kept.
 class TarballUpload : public oci::PartConsumer {
 public:
+    /// How the tarball must be cut for part(): all lengths, or none when they are of Place::part_size().
+    [[nodiscard]] virtual std::vector<std::uint64_t> part_lengths() const { return {}; }
+    [[nodiscard]] virtual Traffic traffic() const = 0;
+    /// What has arrived stays, invisible, for a later upload of the same plan to go on with, where the place can do
+    /// that.
+    virtual void keep_for_later() noexcept {}
     /// Makes it visible with its facts, if no object has the key (Error{Conflict} otherwise). Error{Unavailable}: it is
     /// not known whether it was made visible. Once it is visible its facts can be found.
     virtual void complete(const TarballFacts& facts, const Run& run) = 0;
@@ -50,9 +65,24 @@ public:
     [[nodiscard]] virtual std::string name() const = 0;
     /// What lies under `key`; nullopt: nothing. Facts that are not recorded are empty.
     [[nodiscard]] virtual std::optional<TarballFacts> find_tarball(const std::string& key, const Run& run) = 0;
-    /// `known` are the facts but for the sha256; parts are of part_size(known.size).
+    /// `known` are the facts but for the sha256. With `reuse` (null: none; used during the call only) the place copies
+    /// what an older tarball of its own has; whatever it does not get that way it takes from part(), so part() must be
+    /// called for every part in any case.
     [[nodiscard]] virtual std::unique_ptr<TarballUpload> begin_tarball(const std::string& key,
-                                                                       const TarballFacts& known, const Run& run) = 0;
+                                                                       const TarballFacts& known, const Reuse* reuse,
+                                                                       const Run& run) = 0;
+    /// What pins the content of a tarball that ranges may be copied from; nullopt: it is not there, has other facts
+    /// than these, or the place copies nothing.
+    [[nodiscard]] virtual std::optional<std::string> copy_source(const std::string& /*key*/,
+                                                                 const TarballFacts& /*expected*/, const Run& /*run*/) {
+        return std::nullopt;
+    }
+    /// True: begin_tarball() makes use of `reuse`.
+    [[nodiscard]] virtual bool copies_ranges() const noexcept { return false; }
+    /// The lengths of all parts of an upload that makes use of `reuse`.
+    [[nodiscard]] virtual std::vector<std::uint64_t> cut(std::uint64_t size, const Reuse& /*reuse*/) const {
+        return {size};
+    }
     [[nodiscard]] virtual std::uint64_t part_size(std::uint64_t size) const = 0;
 
     /// Writes the facts of a tarball that is there without them; the caller made sure that they are true.

@@ -1,10 +1,10 @@
 // A bucket as a place. Where a tarball's facts lie, and why, is told at make_bucket_place().
 #include "cooper/base/error.hpp"
-#include "cooper/base/text.hpp"
 #include "cooper/delivery/keys.hpp"
 #include "cooper/delivery/place.hpp"
-#include "cooper/s3/upload.hpp"
 
+#include "delivery/place/bucket_objects.hpp"
+#include "delivery/place/bucket_upload.hpp"
 #include "delivery/place/facts.hpp"
 
 #include <algorithm>
@@ -12,109 +12,7 @@
 namespace cooper::delivery {
 namespace {
 
-constexpr std::uint64_t kPartSize = 8ULL << 20;
 constexpr std::size_t kMaxText = 64 * 1024 * 1024;
-constexpr std::size_t kIdentityDigits = 64;
-
-constexpr const char* kIdentity = "cooper-identity";
-constexpr const char* kInputs = "cooper-inputs";
-constexpr const char* kImageIds = "cooper-image-ids";
-constexpr const char* kCommit = "cooper-commit";
-
-std::string metadata_of(const s3::ObjectInfo& info, const char* name) {
-    const auto found = info.metadata.find(name);
-    return found == info.metadata.end() ? std::string() : found->second;
-}
-
-/// Metadata is text from outside; only a digest may become part of a key.
-std::string identity_of(const s3::ObjectInfo& info) {
-    std::string identity = metadata_of(info, kIdentity);
-    const bool digest =
-        identity.size() == kIdentityDigits && identity.find_first_not_of("0123456789abcdef") == std::string::npos;
-    return digest ? identity : std::string();
-}
-
-std::string facts_key(const std::string& tarball_key, const std::string& identity) {
-    return tarball_key.substr(0, tarball_key.rfind('/') + 1) + ".facts/" + identity + ".json";
-}
-
-s3::ObjectHeaders text_headers(const std::string& key) {
-    s3::ObjectHeaders headers;
-    headers.content_type = key.ends_with(".json") ? "application/json" : "text/markdown; charset=utf-8";
-    headers.cache_control = "no-cache";
-    return headers;
-}
-
-s3::ObjectHeaders tarball_headers(const std::string& key, const TarballFacts& known) {
-    s3::ObjectHeaders headers;
-    headers.content_type = "application/x-tar";
-    headers.content_disposition = "attachment; filename=\"" + safe_file_name(key) + "\"";
-    headers.metadata = {
-        {kIdentity, known.identity}, {kInputs, known.inputs}, {kImageIds, known.image_ids}, {kCommit, known.commit}};
-    std::erase_if(headers.metadata, [](const auto& item) { return item.second.empty(); });
-    return headers;
-}
-
-void put_plain(s3::Bucket& bucket, const std::string& key, const std::string& text, const Run& run) {
-    const s3::WriteResult result =
-        bucket.put(key, std::make_shared<MemoryRanged>(text), text_headers(key), s3::WriteCondition::none(), run);
-    if (result.outcome != s3::WriteOutcome::Done) {
-        throw Error(ErrorCode::Unavailable,
-                    "s3://" + bucket.name() + "/" + key + " may not have been written: the store's answer was lost");
-    }
-}
-
-/// Only what follows from the identity, so that all writers of one name write the same bytes.
-void put_facts(s3::Bucket& bucket, const std::string& key, TarballFacts facts, const Run& run) {
-    facts.inputs.clear();
-    facts.commit.clear();
-    put_plain(bucket, facts_key(key, facts.identity), facts_to_json(facts), run);
-}
-
-class BucketUpload final : public TarballUpload {
-public:
-    BucketUpload(s3::Bucket& bucket, const std::string& key, const TarballFacts& known, const Run& run)
-        : bucket_(bucket), key_(key), upload_(bucket, key, tarball_headers(key, known), run), run_(run) {}
-
-    void part(std::uint32_t number, std::uint64_t /*offset*/, Bytes bytes) override {
-        upload_.part(number, bytes, run_);
-    }
-
-    void complete(const TarballFacts& facts, const Run& run) override {
-        put_facts(bucket_, key_, facts, run);
-        auto condition = s3::WriteCondition::if_absent();
-        if (bucket_.conditional_writes(run) == s3::ConditionalWrites::Unsupported) {
-            condition = s3::WriteCondition::none();
-            if (bucket_.head(key_, run)) {
-                refuse();
-            }
-        }
-        const s3::WriteResult result = upload_.complete(condition, {{kIdentity, facts.identity}}, run);
-        if (result.outcome == s3::WriteOutcome::Done) {
-            return;
-        }
-        // Ours or another publisher's of the same plan: either way these bytes are there.
-        const auto there = bucket_.head(key_, run);
-        if (result.outcome == s3::WriteOutcome::Ambiguous && there && identity_of(*there) == facts.identity &&
-            there->size == facts.size) {
-            return;
-        }
-        if (result.outcome == s3::WriteOutcome::ConditionFailed || there) {
-            refuse();
-        }
-        throw Error(ErrorCode::Unavailable,
-                    url() + " was not completed: the store did not answer, and the object is not there");
-    }
-
-private:
-    [[nodiscard]] std::string url() const { return "s3://" + bucket_.name() + "/" + key_; }
-    [[noreturn]] void refuse() const { throw Error(ErrorCode::Conflict, url() + " is there already"); }
-
-    s3::Bucket& bucket_;
-    std::string key_;
-    s3::Upload upload_;
-    Run run_;
-};
 
 class BucketPlace final : public Place {
 public:
@@ -127,12 +25,7 @@ public:
         if (!info) {
             return std::nullopt;
         }
-        TarballFacts facts;
-        facts.size = info->size;
-        facts.identity = identity_of(*info);
-        facts.inputs = metadata_of(*info, kInputs);
-        facts.image_ids = metadata_of(*info, kImageIds);
-        facts.commit = metadata_of(*info, kCommit);
+        TarballFacts facts = facts_of_object(*info);
         if (!facts.identity.empty()) {
             const auto text = bucket_.find_text(facts_key(key, facts.identity), kMaxFacts, run);
             const auto recorded = text ? facts_from_json(text->text) : std::nullopt;
@@ -144,13 +37,22 @@ public:
     }
 
     [[nodiscard]] std::unique_ptr<TarballUpload> begin_tarball(const std::string& key, const TarballFacts& known,
-                                                               const Run& run) override {
-        return std::make_unique<BucketUpload>(bucket_, key, known, run);
+                                                               const Reuse* reuse, const Run& run) override {
+        return begin_bucket_upload(bucket_, key, known, reuse, run);
     }
 
-    [[nodiscard]] std::uint64_t part_size(std::uint64_t size) const override {
-        return s3::part_size_for(size, kPartSize);
+    [[nodiscard]] std::optional<std::string> copy_source(const std::string& key, const TarballFacts& expected,
+                                                         const Run& run) override {
+        const auto info = bucket_.head(key, run);
+        const bool same = info && info->size == expected.size && identity_of(*info) == expected.identity;
+        return same ? std::optional(info->etag) : std::nullopt;
     }
+
+    [[nodiscard]] bool copies_ranges() const noexcept override { return true; }
+    [[nodiscard]] std::vector<std::uint64_t> cut(std::uint64_t size, const Reuse& reuse) const override {
+        return cut_upload(size, reuse);
+    }
+    [[nodiscard]] std::uint64_t part_size(std::uint64_t size) const override { return upload_part_size(size); }
 
     void record_facts(const std::string& key, const TarballFacts& facts, const Run& run) override {
         put_facts(bucket_, key, facts, run);

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 
 namespace cooper::delivery {
@@ -120,7 +121,11 @@ public:
     DirectoryUpload& operator=(const DirectoryUpload&) = delete;
     ~DirectoryUpload() override { tidy(); }
 
-    void part(std::uint32_t /*number*/, std::uint64_t offset, Bytes bytes) override { file_->write_at(offset, bytes); }
+    void part(std::uint32_t /*number*/, std::uint64_t offset, Bytes bytes) override {
+        file_->write_at(offset, bytes);
+        written_ += bytes.size();
+    }
+    [[nodiscard]] Traffic traffic() const override { return {written_, 0, 0}; }
 
     /// Facts first, then the tarball, both under the lock: facts without a tarball are replaced by the next writer, a
     /// tarball without facts is never seen, and the facts beside a tarball are its own.
@@ -154,6 +159,7 @@ private:
     fs::path path_;
     MadeDirectories made_;
     std::unique_ptr<AtomicFile> file_;
+    std::atomic<std::uint64_t> written_{0};
     bool completed_ = false;
 };
 
@@ -184,7 +190,7 @@ public:
     }
 
     [[nodiscard]] std::unique_ptr<TarballUpload> begin_tarball(const std::string& key, const TarballFacts& known,
-                                                               const Run& /*run*/) override {
+                                                               const Reuse* /*reuse*/, const Run& /*run*/) override {
         const fs::path path = path_of(key);
         MadeDirectories().make(root_);
         return std::make_unique<DirectoryUpload>(root_, path, known.size);

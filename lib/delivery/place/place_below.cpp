@@ -16,8 +16,21 @@ public:
         return place_->find_tarball(prefix_ + key, run);
     }
     [[nodiscard]] std::unique_ptr<TarballUpload> begin_tarball(const std::string& key, const TarballFacts& known,
-                                                               const Run& run) override {
-        return place_->begin_tarball(prefix_ + key, known, run);
+                                                               const Reuse* reuse, const Run& run) override {
+        if (reuse == nullptr) {
+            return place_->begin_tarball(prefix_ + key, known, nullptr, run);
+        }
+        Reuse above = *reuse;
+        above.key = prefix_ + above.key;
+        return place_->begin_tarball(prefix_ + key, known, &above, run);
+    }
+    [[nodiscard]] std::optional<std::string> copy_source(const std::string& key, const TarballFacts& expected,
+                                                         const Run& run) override {
+        return place_->copy_source(prefix_ + key, expected, run);
+    }
+    [[nodiscard]] bool copies_ranges() const noexcept override { return place_->copies_ranges(); }
+    [[nodiscard]] std::vector<std::uint64_t> cut(std::uint64_t size, const Reuse& reuse) const override {
+        return place_->cut(size, reuse);
     }
     [[nodiscard]] std::uint64_t part_size(std::uint64_t size) const override { return place_->part_size(size); }
     void record_facts(const std::string& key, const TarballFacts& facts, const Run& run) override {

@@ -112,6 +112,9 @@ void fill_from_git(BuildInfo& info, const std::filesystem::path& directory, cons
     if (info.repository.empty()) {
         fill(info.repository, git.repository(run));
     }
+    if (info.tree.empty() && !info.commit.empty()) {
+        fill(info.tree, git.tree(info.commit, run));
+    }
 }
 
 void check_known(const BuildInfo& info) {
