@@ -11,6 +11,8 @@
 #include "cooper/oci/graph.hpp"
 #include "cooper/oci/reference.hpp"
 
+#include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -49,6 +51,12 @@ public:
     [[nodiscard]] std::optional<Index> oci_index() const;
     /// Blobs at blobs/ALG/HEX, as an OCI layout has them (empty-handed for archives without: Error{NotFound}).
     [[nodiscard]] std::shared_ptr<const Blobs> blobs() const;
+    /// The size of the blob at blobs/ALG/HEX; nullopt when there is none.
+    [[nodiscard]] std::optional<std::uint64_t> find_size(const Digest& blob) const;
+    /// Names of members that begin with `prefix` ("locks/"), and what a member holds (Error{InvalidInput} beyond
+    /// `limit` bytes; nullopt: there is none).
+    [[nodiscard]] std::vector<std::string> members_below(std::string_view prefix) const;
+    [[nodiscard]] std::optional<std::string> find_text(std::string_view member, std::size_t limit) const;
     /// The graph of an entry of index.json (choose_entry of layout.hpp).
     [[nodiscard]] Graph graph(std::string_view which, const Run& run) const;
 

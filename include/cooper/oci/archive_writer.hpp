@@ -16,6 +16,8 @@ struct ArchiveWriteOptions {
     bool checksum = false;     ///< hash the whole archive as well
     bool deep = false;         ///< inflate layers and check their diff IDs
     std::string task;          ///< name in progress events
+    /// The SHA-256 that the whole must have, computed while it is written: IntegrityError, and no file, for another.
+    std::optional<Digest> expected = std::nullopt;
 };
 
 struct ArchiveWritten {

@@ -60,14 +60,18 @@ public:
     static ArchivePlan make(const std::vector<ArchiveImage>& images, ArchiveFormat format = ArchiveFormat::Hybrid);
 
     /// An oci-archive: an OCI layout in one tar, whole graphs with their exact manifests, layers of any compression.
-    /// Members: oci-layout, index.json (one entry per graph and name: annotation ref.name), manifests, then other blobs
-    /// in order of first use, each once. Headers as above. Throws Error{InvalidInput}: no graph, two graphs that claim
-    /// one name.
+    /// Members: oci-layout, index.json (one entry per graph and name: annotation ref.name), `documents` (readers of
+    /// layouts pass them by), manifests, then other blobs in order of first use, each once. Headers as above. Throws
+    /// Error{InvalidInput}: no graph, two graphs that claim one name.
     struct NamedGraph {
         Graph graph;
         std::vector<std::string> names;
     };
-    static ArchivePlan make_oci(const std::vector<NamedGraph>& graphs);
+    struct Document {
+        std::string path;
+        std::string text;
+    };
+    static ArchivePlan make_oci(const std::vector<NamedGraph>& graphs, const std::vector<Document>& documents = {});
 
     using Ranged::open;
     [[nodiscard]] std::uint64_t size() const override;

@@ -39,6 +39,8 @@ public:
     /// The layout's blobs (not verified here).
     [[nodiscard]] std::shared_ptr<const Blobs> blobs() const;
     [[nodiscard]] bool has(const Descriptor& blob) const;
+    /// The size of what lies at the blob's place; nullopt when nothing does.
+    [[nodiscard]] std::optional<std::uint64_t> find_size(const Digest& blob) const;
 
     struct Written {
         std::uint64_t bytes_written = 0;

@@ -217,6 +217,19 @@ std::shared_ptr<const Blobs> ArchiveFile::blobs() const {
     return std::make_shared<ArchiveBlobs>(state_->members, std::map<Digest, Range>());
 }
 
+std::optional<std::uint64_t> ArchiveFile::find_size(const Digest& blob) const {
+    const auto range = state_->members->find(blob_path(blob));
+    return range ? std::optional(range->size) : std::nullopt;
+}
+
+std::vector<std::string> ArchiveFile::members_below(std::string_view prefix) const {
+    return state_->members->names_below(prefix);
+}
+
+std::optional<std::string> ArchiveFile::find_text(std::string_view member, std::size_t limit) const {
+    return in_context("archive " + state_->name, [&] { return state_->members->find_text(member, limit); });
+}
+
 Graph ArchiveFile::graph(std::string_view which, const Run& run) const {
     return in_context("reading archive " + state_->name, [&] {
         if (!state_->index) {

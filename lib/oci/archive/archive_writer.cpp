@@ -97,7 +97,7 @@ ArchiveWritten write_archive(const ArchivePlan& plan, const std::filesystem::pat
     AtomicFile file(path);
     file.reserve(plan.size());
     ArchiveWritten written;
-    if (options.checksum) {
+    if (options.checksum || options.expected) {
         FilePartWriter writer(file);
         ArchiveStreamOptions stream;
         stream.part_size = kFilePart;
@@ -113,6 +113,10 @@ ArchiveWritten write_archive(const ArchivePlan& plan, const std::filesystem::pat
         run.progress->end(options.task);
         written.size = plan.size();
         written.diff_ids_checked = options.deep;
+    }
+    if (options.expected && written.sha256 != options.expected) {
+        throw IntegrityError("SHA-256 of " + path.filename().string(), options.expected->text(),
+                             written.sha256.value().text());
     }
     file.commit();
     return written;

@@ -197,6 +197,14 @@ std::optional<std::string> Members::find_text(std::string_view path, std::size_t
     return range ? std::optional(text(*range, limit, path)) : std::nullopt;
 }
 
+std::vector<std::string> Members::names_below(std::string_view prefix) const {
+    std::vector<std::string> names;
+    for (auto at = members_.lower_bound(prefix); at != members_.end() && at->first.starts_with(prefix); ++at) {
+        names.push_back(at->first);
+    }
+    return names;
+}
+
 std::unique_ptr<Source> Members::open(const Range& range, std::uint64_t skipped_bytes) const {
     return file_->open(range.offset + skipped_bytes, range.size - skipped_bytes);
 }

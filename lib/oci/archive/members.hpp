@@ -48,6 +48,8 @@ public:
     [[nodiscard]] std::string text(const Range& range, std::size_t limit, std::string_view name) const;
     /// nullopt: no such member.
     [[nodiscard]] std::optional<std::string> find_text(std::string_view path, std::size_t limit) const;
+    /// Names that begin with `prefix`, in their order.
+    [[nodiscard]] std::vector<std::string> names_below(std::string_view prefix) const;
     [[nodiscard]] std::unique_ptr<Source> open(const Range& range, std::uint64_t skipped_bytes = 0) const;
 
 private:

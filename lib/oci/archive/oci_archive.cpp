@@ -89,7 +89,7 @@ void lay_out_blobs(MemberLayout& layout, const std::vector<NamedGraph>& graphs) 
 
 }  // namespace
 
-ArchivePlan ArchivePlan::make_oci(const std::vector<NamedGraph>& graphs) {
+ArchivePlan ArchivePlan::make_oci(const std::vector<NamedGraph>& graphs, const std::vector<Document>& documents) {
     if (graphs.empty()) {
         throw Error(ErrorCode::InvalidInput, "an archive needs at least one image");
     }
@@ -97,6 +97,9 @@ ArchivePlan ArchivePlan::make_oci(const std::vector<NamedGraph>& graphs) {
     MemberLayout layout;
     layout.document("oci-layout", kLayoutDocument);
     layout.document("index.json", index_document(graphs));
+    for (const Document& document : documents) {
+        layout.document(document.path, document.text);
+    }
     lay_out_blobs(layout, graphs);
     return ArchivePlan(std::make_shared<State>(State{std::move(layout).finish("cooper oci-archive")}));
 }

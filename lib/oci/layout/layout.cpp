@@ -123,6 +123,10 @@ std::shared_ptr<const Blobs> OciLayout::blobs() const {
     return std::make_shared<LayoutBlobs>(directory_);
 }
 
+std::optional<std::uint64_t> OciLayout::find_size(const Digest& blob) const {
+    return LayoutBlobs(directory_).find_size(blob);
+}
+
 bool OciLayout::has(const Descriptor& blob) const {
     return LayoutBlobs(directory_).find_size(blob.digest) == blob.size;
 }
