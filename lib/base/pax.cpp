@@ -50,8 +50,8 @@ std::string format(const Records& records) {
     return text;
 }
 
-Records parse(std::string_view text, const TarLimits& limits) {
-    Records records;
+RecordList parse_in_order(std::string_view text, const TarLimits& limits) {
+    RecordList records;
     while (!text.empty()) {
         const std::string_view record = take_record(text, limits);
         const std::size_t equals = record.find('=');
@@ -65,8 +65,17 @@ Records parse(std::string_view text, const TarLimits& limits) {
             (names_something && value.find('\0') != std::string_view::npos)) {
             refuse("has a NUL in a name");
         }
-        if (!records.emplace(key, value).second) {
-            refuse("comes twice: " + std::string(key.substr(0, 100)));
+        records.emplace_back(key, value);
+    }
+    return records;
+}
+
+Records parse(std::string_view text, const TarLimits& limits) {
+    Records records;
+    for (auto& [key, value] : parse_in_order(text, limits)) {
+        const auto [known, fresh] = records.emplace(std::move(key), std::move(value));
+        if (!fresh) {
+            refuse("comes twice: " + known->first.substr(0, 100));
         }
     }
     return records;

@@ -1,4 +1,4 @@
-// pax extended header records, "LENGTH KEY=VALUE\n" (private to the tar writer and reader).
+// pax extended header records, "LENGTH KEY=VALUE\n" (private to what reads and writes tar).
 #pragma once
 
 #include "cooper/base/tar.hpp"
@@ -6,6 +6,8 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace cooper::pax {
 
@@ -21,6 +23,10 @@ inline constexpr std::string_view kXattrPrefix = "SCHILY.xattr.";
 
 /// All records, in the order of their keys.
 std::string format(const Records& records);
+
+/// One after the other as they stand there. Throws as parse() does.
+using RecordList = std::vector<std::pair<std::string, std::string>>;
+RecordList parse_in_order(std::string_view text, const TarLimits& limits);
 
 /// Strict: lengths that are exact, no key twice, no NUL where a name is meant. Throws Error{Integrity}, or
 /// Error{InvalidInput} for a record beyond limits.max_pax_record.

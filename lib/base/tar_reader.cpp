@@ -46,60 +46,12 @@ std::string_view text_field(std::string_view block, Field field) {
     return all.substr(0, end);
 }
 
-/// GNU's base-256: two's complement, big-endian, the highest bit of the first byte set as a mark.
-std::int64_t base256_field(std::string_view digits) {
-    const bool negative = (static_cast<unsigned char>(digits[0]) & 0x40U) != 0;
-    std::int64_t value = negative ? -1 : 0;
-    for (std::size_t i = 0; i < digits.size(); ++i) {
-        auto byte = static_cast<unsigned char>(digits[i]);
-        if (i == 0) {
-            byte = static_cast<unsigned char>(negative ? byte | 0x80U : byte & 0x7fU);
-        }
-        constexpr std::int64_t kSafe = std::numeric_limits<std::int64_t>::max() >> 8;
-        if (value > kSafe || value < -kSafe - 1) {
-            refuse("a number in the header does not fit 64 bits");
-        }
-        value = value * 256 + byte;
-    }
-    return value;
-}
-
-/// Octal digits between blanks and NULs, or base-256. An empty field is 0, as all readers have it.
-std::int64_t number_field(std::string_view block, Field field) {
-    std::string_view digits = field.of(block);
-    if ((static_cast<unsigned char>(digits[0]) & 0x80U) != 0) {
-        return base256_field(digits);
-    }
-    const std::size_t first = std::min(digits.find_first_not_of(' '), digits.size());
-    digits.remove_prefix(first);
-    const std::size_t length = std::min(digits.find_first_of(std::string_view(" \0", 2)), digits.size());
-    if (digits.find_first_not_of(std::string_view(" \0", 2), length) != std::string_view::npos) {
-        refuse("a number in the header goes on after its end");
-    }
-    std::int64_t value = 0;
-    for (const char digit : digits.substr(0, length)) {
-        if (digit < '0' || digit > '7') {
-            refuse("a number in the header is not octal");
-        }
-        value = value * 8 + (digit - '0');  // at most 12 digits: 36 bits
-    }
-    return value;
-}
-
 std::uint64_t unsigned_field(std::string_view block, Field field, std::string_view what) {
-    const std::int64_t value = number_field(block, field);
+    const std::int64_t value = ustar::number(block, field);
     if (value < 0) {
         refuse("the " + std::string(what) + " in the header is negative");
     }
     return static_cast<std::uint64_t>(value);
-}
-
-void check_checksum(std::string_view block) {
-    const std::int64_t claimed = number_field(block, ustar::kChecksum);
-    const ustar::Checksum sum = ustar::checksum(block);
-    if (claimed != sum.as_unsigned && claimed != sum.as_signed) {
-        refuse("the header's checksum is wrong");
-    }
 }
 
 Format format_of(std::string_view block) {
@@ -112,8 +64,8 @@ Format format_of(std::string_view block) {
     }
     if (magic == ustar::kGnuMagic) {
         // Go once wrote a prefix where GNU has times, and still reads one there when these are no numbers.
-        number_field(block, ustar::kGnuAtime);
-        number_field(block, ustar::kGnuCtime);
+        ustar::number(block, ustar::kGnuAtime);
+        ustar::number(block, ustar::kGnuCtime);
         if (!all_zero(block.substr(ustar::kGnuCtime.end()))) {
             refuse("the header has fields of a sparse or multi-volume file");
         }
@@ -302,7 +254,7 @@ struct TarReader::State final : Source {
                 throw Error(ErrorCode::InvalidInput, "the archive has more than the limit of " +
                                                          std::to_string(limits.max_entries) + " entries");
             }
-            check_checksum(block);
+            ustar::check_checksum(block);
             const Format format = format_of(block);
             if (!read_extension(extension)) {
                 return make_entry(format, extension);
@@ -385,7 +337,7 @@ struct TarReader::State final : Source {
         entry.uid = unsigned_field(block, ustar::kUid, "user id");
         entry.gid = unsigned_field(block, ustar::kGid, "group id");
         entry.size = unsigned_field(block, ustar::kSize, "size");
-        entry.mtime = number_field(block, ustar::kMtime);
+        entry.mtime = ustar::number(block, ustar::kMtime);
         if (extension.records) {
             for (const auto& record : *extension.records) {
                 apply_record(record, entry);

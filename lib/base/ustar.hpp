@@ -1,5 +1,5 @@
 // The ustar header block: where each field lies (POSIX.1-2017 pax, "ustar Interchange Format"; GNU's differs from
-// `prefix` on). Private to the tar writer and reader.
+// `prefix` on). Private to what reads and writes tar.
 #pragma once
 
 #include "cooper/base/tar.hpp"
@@ -57,5 +57,11 @@ constexpr Checksum checksum(std::string_view block) {
     }
     return sum;
 }
+
+/// Octal digits between blanks and NULs, or GNU's base-256. An empty field is 0, as all readers have it. Throws
+/// Error{Integrity}.
+std::int64_t number(std::string_view block, Field field);
+/// Throws Error{Integrity} unless the block's checksum is one of the two.
+void check_checksum(std::string_view block);
 
 }  // namespace cooper::ustar
