@@ -146,6 +146,22 @@ TEST_CASE("delta: ranges that lie together in the old file are one", "[unit][del
     CHECK(files.read(files.out) == tar_of(members));
 }
 
+TEST_CASE("delta: of a plain layer only the files that changed are sent", "[unit][delivery]") {
+    Members files_of_layer;
+    for (unsigned i = 0; i < 30; ++i) {
+        files_of_layer.emplace_back("srv/" + std::to_string(i), noise(5'000, 100 + i));
+    }
+    const auto before = tar_of({{"manifest.json", "1"}, {"layer.tar", tar_of(files_of_layer)}, {"base", kBase}});
+    files_of_layer[17].second = noise(6'000, 99);
+    const auto after = tar_of({{"manifest.json", "2"}, {"layer.tar", tar_of(files_of_layer)}, {"base", kBase}});
+    const Files files(before, after);
+    const DeltaReport made = files.make();
+    CHECK(made.delta_size < 12'000);
+    CHECK(made.head.assumed.size() == 1);
+    files.apply();
+    CHECK(files.read(files.out) == after);
+}
+
 TEST_CASE("delta: the same inputs make the same bytes, which name no paths", "[unit][delivery]") {
     const Files files(tar_of(image(kApp, "1")), tar_of(image(kNextApp, "2")));
     files.make();

@@ -2,7 +2,8 @@
 // and where the rest lies in the old one. apply_delta() makes the new tarball with the same SHA-256, without a network.
 //
 // Works on blobs: both tarballs are cut at their members, in whatever dialect of tar, whoever wrote them. All other
-// bytes (headers, padding, small members) are stretches of their own. What is no tar is one stretch.
+// bytes (headers, padding, small members) are stretches of their own; what is no tar is one stretch. A plain layer that
+// changed is a tar itself and cut at its files; a compressed one is sent whole.
 //
 // Format cooper.delta/v1, one file: the head, one line feed, the payload. The head is one line of canonical JSON (RFC
 // 8785) that names itself: "digest" is the SHA-256 of the document without that member. Nothing in it names a path.
@@ -31,8 +32,8 @@
 namespace cooper::delivery {
 
 inline constexpr std::string_view kDeltaSchema = "cooper.delta/v1";
-/// 50,000 blobs that changed in every second place fit.
-inline constexpr std::size_t kMaxDeltaHead = 16 * 1024 * 1024;
+/// 100,000 stretches of which every second changed fit.
+inline constexpr std::size_t kMaxDeltaHead = 32 * 1024 * 1024;
 
 struct DeltaFile {
     std::string name;  ///< colon-free, without directories; for messages only

@@ -35,14 +35,15 @@ struct Member {
     std::uint64_t content = 0;  // offset
 };
 
-/// The member whose header lies at `offset`; nullopt where there is none that all readers of tar agree on.
-std::optional<Member> read_member(const Ranged& file, std::uint64_t offset) {
+/// The member whose header lies at `offset` of a tar that ends at `end`; nullopt where there is none that all readers
+/// of tar agree on.
+std::optional<Member> read_member(const Ranged& file, std::uint64_t offset, std::uint64_t end) {
     try {
-        CountingSource source(file.open(offset, file.size() - offset));
+        CountingSource source(file.open(offset, end - offset));
         TarReader reader(source);
         auto entry = reader.next();
         const std::uint64_t content = offset + source.count();
-        if (!entry || entry->size > file.size() - content) {
+        if (!entry || entry->size > end - content) {
             return std::nullopt;
         }
         return Member{*std::move(entry), content};
@@ -54,12 +55,12 @@ std::optional<Member> read_member(const Ranged& file, std::uint64_t offset) {
     }
 }
 
-/// Calls `visit` with each member until it returns false.
-void each_member(const Ranged& file, const Run& run, const std::function<bool(const Member&)>& visit) {
-    std::uint64_t offset = 0;
-    for (std::size_t count = 0; offset < file.size() && count < kMaxMembers; ++count) {
+/// Calls `visit` with each member of the tar in [offset, end) until it returns false.
+void each_member(const Ranged& file, std::uint64_t offset, std::uint64_t end, const Run& run,
+                 const std::function<bool(const Member&)>& visit) {
+    for (std::size_t count = 0; offset < end && count < kMaxMembers; ++count) {
         run.check();
-        const auto member = read_member(file, offset);
+        const auto member = read_member(file, offset, end);
         if (!member || !visit(*member)) {
             return;
         }
@@ -78,9 +79,9 @@ void keep_largest(std::vector<Stretch>& blobs) {
 
 }  // namespace
 
-std::vector<Stretch> cut_at_members(const Ranged& file, const Run& run) {
+std::vector<Stretch> cut_at_members(const Ranged& file, std::uint64_t begin, std::uint64_t end, const Run& run) {
     std::vector<Stretch> blobs;
-    each_member(file, run, [&](const Member& member) {
+    each_member(file, begin, end, run, [&](const Member& member) {
         if (member.entry.size >= kMinBlob) {
             blobs.push_back({member.content, member.entry.size, true});
             if (blobs.size() == 2 * kMaxBlobs) {
@@ -92,23 +93,22 @@ std::vector<Stretch> cut_at_members(const Ranged& file, const Run& run) {
     keep_largest(blobs);
     std::sort(blobs.begin(), blobs.end(), [](const Stretch& a, const Stretch& b) { return a.offset < b.offset; });
     std::vector<Stretch> all;
-    std::uint64_t end = 0;
     for (const Stretch& blob : blobs) {
-        if (blob.offset > end) {
-            all.push_back({end, blob.offset - end, false});
+        if (blob.offset > begin) {
+            all.push_back({begin, blob.offset - begin, false});
         }
         all.push_back(blob);
-        end = blob.offset + blob.size;
+        begin = blob.offset + blob.size;
     }
-    if (end < file.size()) {
-        all.push_back({end, file.size() - end, false});
+    if (begin < end) {
+        all.push_back({begin, end - begin, false});
     }
     return all;
 }
 
 std::string member_at(const Ranged& file, std::uint64_t offset, const Run& run) {
     std::string name;
-    each_member(file, run, [&](const Member& member) {
+    each_member(file, 0, file.size(), run, [&](const Member& member) {
         if (offset >= member.content && offset < member.content + member.entry.size) {
             name = oci::printable(member.entry.path);
         }
@@ -118,7 +118,7 @@ std::string member_at(const Ranged& file, std::uint64_t offset, const Run& run) 
 }
 
 bool begins_with_member(const Ranged& file) {
-    return read_member(file, 0).has_value();
+    return read_member(file, 0, file.size()).has_value();
 }
 
 }  // namespace cooper::delivery

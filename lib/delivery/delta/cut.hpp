@@ -22,9 +22,9 @@ struct Stretch {
     bool blob = false;  ///< all of a member's content
 };
 
-/// All of the file in order, without gaps. Where the tar ends, is damaged or is none at all, the rest is one stretch:
-/// the cuts decide how small a delta becomes, never which bytes come out.
-std::vector<Stretch> cut_at_members(const Ranged& file, const Run& run);
+/// All of [begin, end) in order, without gaps. Where the tar ends, is damaged or is none at all, the rest is one
+/// stretch: the cuts decide how small a delta becomes, never which bytes come out.
+std::vector<Stretch> cut_at_members(const Ranged& file, std::uint64_t begin, std::uint64_t end, const Run& run);
 
 /// The name of the member whose content lies at `offset`, fit for a message; empty: none does.
 std::string member_at(const Ranged& file, std::uint64_t offset, const Run& run);

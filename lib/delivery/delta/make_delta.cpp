@@ -1,72 +1,18 @@
 #include "cooper/base/files.hpp"
 #include "cooper/base/ranged.hpp"
 #include "cooper/delivery/delta.hpp"
-#include "cooper/delivery/keys.hpp"
 #include "cooper/delivery/lock.hpp"
 
-#include "base/workers.hpp"
 #include "delivery/delta/conveyor.hpp"
 #include "delivery/delta/cut.hpp"
 #include "delivery/delta/file_facts.hpp"
+#include "delivery/delta/outline.hpp"
 
-#include <algorithm>
+#include <array>
 #include <unordered_map>
 
 namespace cooper::delivery {
 namespace {
-
-/// A file as stretches, some of which are known by digest.
-struct Outline {
-    std::optional<DeltaFile> file;
-    std::vector<Stretch> stretches;
-    std::vector<std::optional<Digest>> digests;  // one for each
-};
-
-using SizeCounts = std::unordered_map<std::uint64_t, std::size_t>;
-
-SizeCounts count_sizes(const Outline& outline) {
-    SizeCounts counts;
-    for (const Stretch& stretch : outline.stretches) {
-        ++counts[stretch.size];
-    }
-    return counts;
-}
-
-Outline outline_of_lock(const Lock& lock) {
-    Outline outline{DeltaFile{safe_file_name(lock.output.name), lock.output.size, lock.output.sha256}, {}, {}};
-    std::uint64_t offset = 0;
-    for (const LockedSegment& segment : lock.segments) {
-        outline.stretches.push_back({offset, segment.size, segment.blob});
-        outline.digests.emplace_back(segment.digest);
-        offset += segment.size;
-    }
-    return outline;
-}
-
-/// Hashes the whole file and, in the same pass, the stretches that may have an equal: those whose size occurs among
-/// `others`, or twice among their own.
-void hash_outline(Outline& outline, const Ranged& file, const std::filesystem::path& path, const SizeCounts& others,
-                  bool among_themselves, const Run& run) {
-    const SizeCounts own = among_themselves ? count_sizes(outline) : SizeCounts();
-    Conveyor conveyor(Conveyor::Hash::Both, path.filename().string(), file.size(), run);
-    std::vector<std::size_t> hashed;
-    for (std::size_t i = 0; i < outline.stretches.size(); ++i) {
-        const Stretch& stretch = outline.stretches[i];
-        const auto twin = own.find(stretch.size);
-        const bool wanted = others.contains(stretch.size) || (twin != own.end() && twin->second > 1);
-        conveyor.carry(file, stretch.offset, stretch.size, nullptr, wanted);
-        if (wanted) {
-            conveyor.end_piece();
-            hashed.push_back(i);
-        }
-    }
-    outline.file = DeltaFile{safe_file_name(path.filename().string()), file.size(), conveyor.whole()};
-    outline.digests.assign(outline.stretches.size(), std::nullopt);
-    const auto digests = conveyor.pieces();
-    for (std::size_t i = 0; i < hashed.size(); ++i) {
-        outline.digests[hashed[i]] = digests[i];
-    }
-}
 
 /// Finds each stretch of the new file in the old one or among what came before it.
 class Matcher {
@@ -165,8 +111,10 @@ private:
     std::uint64_t offset_;
 };
 
-/// Writes the payload behind the place of the head, whose length does not depend on digests, and then the head.
-std::uint64_t write_delta(DeltaHead& head, const Ranged& after, const std::filesystem::path& path, const Run& run) {
+/// Writes the payload behind the place of the head, whose length does not depend on digests, and then the head. What is
+/// read must have stayed as it was when it was hashed.
+std::uint64_t write_delta(DeltaHead& head, const Ranged& after, const std::filesystem::path& path,
+                          const std::array<Unchanged, 2>& sources, const Run& run) {
     const std::uint64_t head_size = delta_head_to_json(head).size() + 1;
     const std::uint64_t payload_size = head.payload_size();
     if (head_size > kMaxDeltaHead) {
@@ -193,6 +141,9 @@ std::uint64_t write_delta(DeltaHead& head, const Ranged& after, const std::files
         carried[i]->sha256 = digests[i];
     }
     file.write_at(0, as_bytes(delta_head_to_json(head) + "\n"));
+    for (const Unchanged& source : sources) {
+        source.check();
+    }
     file.commit();
     return head_size + payload_size;
 }
@@ -204,29 +155,14 @@ DeltaReport make_delta(const std::filesystem::path& old_file, const std::filesys
     refuse_to_replace(delta, {old_file, new_file});
     const FileRanged before_bytes(old_file);
     const FileRanged after_bytes(new_file);
-    const Unchanged before_stays(old_file);
-    const Unchanged after_stays(new_file);
+    const std::array<Unchanged, 2> sources{Unchanged(old_file), Unchanged(new_file)};
     char first = 0;
     before_bytes.open()->read({reinterpret_cast<std::byte*>(&first), 1});
     const bool locked = first == '{' && !begins_with_member(before_bytes);
-    Outline before = locked ? outline_of_lock(read_lock(old_file)) : Outline{{}, cut_at_members(before_bytes, run), {}};
-    Outline after{{}, cut_at_members(after_bytes, run), {}};
-    const SizeCounts before_sizes = count_sizes(before);
-    const SizeCounts after_sizes = count_sizes(after);
-    Workers workers(run);
-    if (!locked) {
-        workers.start([&, worker_run = workers.run()] {
-            hash_outline(before, before_bytes, old_file, after_sizes, false, worker_run);
-        });
-    }
-    workers.start([&, worker_run = workers.run()] {
-        hash_outline(after, after_bytes, new_file, before_sizes, true, worker_run);
-    });
-    workers.join();
+    const auto [before, after] = locked ? compare_with_lock(read_lock(old_file), {new_file, after_bytes}, run)
+                                        : compare_files({old_file, before_bytes}, {new_file, after_bytes}, run);
     DeltaReport report{Matcher(before, after).match(), 0};
-    report.delta_size = write_delta(report.head, after_bytes, delta, run);
-    before_stays.check();
-    after_stays.check();
+    report.delta_size = write_delta(report.head, after_bytes, delta, sources, run);
     return report;
 }
 
