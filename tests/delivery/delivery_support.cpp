@@ -9,9 +9,13 @@ namespace cooper::testing {
 using delivery::ChangelogEntry;
 using delivery::TarballFacts;
 
+std::filesystem::path golden_file(std::string_view path) {
+    return std::filesystem::path(COOPER_GOLDEN) / "delivery" / path;
+}
+
 std::vector<std::string> evil_branches() {
     std::vector<std::string> names;
-    const std::string text = read_file(std::string(COOPER_GOLDEN) + "/delivery/evil_branches.txt", 1 << 20);
+    const std::string text = read_file(golden_file("evil_branches.txt"), 1 << 20);
     for (const std::string_view line : split(text, '\n')) {
         if (!line.empty()) {
             names.emplace_back(line);

@@ -4,6 +4,7 @@
 #include "cooper/delivery/changelog.hpp"
 #include "cooper/delivery/place.hpp"
 
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <mutex>
@@ -11,6 +12,9 @@
 #include <vector>
 
 namespace cooper::testing {
+
+/// A file below golden/delivery.
+std::filesystem::path golden_file(std::string_view path);
 
 /// Names that git takes and that have hurt somebody somewhere; one a line in golden/delivery/evil_branches.txt.
 std::vector<std::string> evil_branches();
