@@ -2,6 +2,7 @@
 // COOPER_TEST_S3_SECRET name it, COOPER_TEST_S3_CHECKS_SIGNATURES=0 says that it takes any signature. Hidden: run by
 // the integration suite, which starts one.
 #include "cooper/base/environment.hpp"
+#include "cooper/s3/checksum.hpp"
 #include "cooper/s3/upload.hpp"
 
 #include "s3/legacy_hash.hpp"
@@ -194,4 +195,77 @@ TEST_CASE("server: what the probe says of conditional writes is so", "[.integrat
         CHECK(bucket.put("k", body, {}, WriteCondition::if_match(etag), server.run).outcome ==
               WriteOutcome::ConditionFailed);
     }
+}
+
+TEST_CASE("server: an upload is gone on with, and only what is missing is sent", "[.integration]") {
+    Server server;
+    const std::string key = "cut:1 +ü.tar";
+    const std::string content = pattern(11 * kMiB);
+    const Bytes bytes = as_bytes(content);
+    const auto part = [bytes](std::uint32_t number) {
+        return bytes.subspan((number - 1) * 5 * kMiB, number == 3 ? kMiB : 5 * kMiB);
+    };
+    std::string upload_id;
+    {
+        Bucket bucket(server.bucket_name, server.settings, *server.http, *server.credentials);
+        Upload cut(bucket, key, {}, server.run);
+        cut.part(1, part(1), server.run);
+        cut.part(2, part(1), server.run);  // not what it has to be
+        cut.leave_open();
+        upload_id = cut.upload_id();
+    }
+    Bucket bucket(server.bucket_name, server.settings, *server.http, *server.credentials);
+    const auto again = Upload::resume(bucket, key, upload_id, server.run);
+    REQUIRE(again);
+    REQUIRE(again->found().size() == 2);
+    CHECK(again->found()[0].number == 1);
+    CHECK(again->found()[0].size == 5 * kMiB);
+    REQUIRE(part_holds(again->found()[0], part(1)));
+    CHECK_FALSE(part_holds(again->found()[1], part(2)));
+    again->take(with_crc64(again->found()[0], crc64nvme(part(1))));
+    again->part(2, part(2), server.run);
+    again->part(3, part(3), server.run);
+    CHECK(again->complete({}, {}, server.run).outcome == WriteOutcome::Done);
+    CHECK((read_all(*bucket.open(key, 0, server.run), 64U << 20, "it") == content));
+
+    const std::string aborted = bucket.create_upload(key, {}, server.run);
+    bucket.abort_upload(key, aborted, server.run);
+    CHECK_FALSE(Upload::resume(bucket, key, aborted, server.run));
+    if (server.checks_signatures) {  // moto answers 500
+        CHECK_THROWS_AS(bucket.upload_part(key, aborted, 1, as_bytes("late"), server.run), UploadGone);
+        CHECK_THROWS_AS(bucket.complete_upload(key, aborted, {{1, "\"e\"", 4, std::nullopt}}, {}, {}, server.run),
+                        UploadGone);
+    }
+}
+
+TEST_CASE("server: parts are copied from under odd keys, and a source that was replaced is found out",
+          "[.integration]") {
+    Server server;
+    Bucket bucket(server.bucket_name, server.settings, *server.http, *server.credentials);
+    const std::string content = pattern(6 * kMiB);
+    const Bytes wanted = as_bytes(content).subspan(kMiB, 5 * kMiB);
+    const std::string upload_id = bucket.create_upload("new", {}, server.run);
+    const auto copy = [&](const std::string& key, const std::string& etag) {
+        return bucket.copy_part("new", upload_id, 1, key, etag, kMiB, 5 * kMiB, server.run);
+    };
+    const auto body = std::make_shared<MemoryRanged>(content);
+    for (const std::string key : {"a:b c+ü.tar", "100%25 what?#x", "a//b&=;@,'\"", "日本語/~!*()$"}) {
+        INFO(key);
+        bucket.put(key, body, {}, {}, server.run);
+        CHECK(part_holds(copy(key, bucket.head(key, server.run)->etag), wanted));
+        bucket.remove(key, server.run);
+    }
+    bucket.put("old", body, {}, {}, server.run);
+    const std::string etag = bucket.head("old", server.run)->etag;
+    bucket.put("old", std::make_shared<MemoryRanged>(pattern(8 * kMiB).substr(kMiB)), {}, {}, server.run);
+    bool found_out = false;
+    try {
+        found_out = !part_holds(copy("old", etag), wanted);
+    } catch (const Error& error) {
+        found_out = error.code() == ErrorCode::Conflict;
+    }
+    CHECK(found_out);
+    bucket.remove("old", server.run);
+    CHECK(error_of([&] { (void)copy("old", etag); }).starts_with("conflict"));
+    bucket.abort_upload("new", upload_id, server.run);
 }

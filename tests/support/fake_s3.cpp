@@ -271,7 +271,7 @@ FakeS3::Answer FakeS3::dispatch(const Request& request, const std::string& opera
     const std::string upload_id = value(query, "uploadId");
     const auto upload = uploads_.find(upload_id);
     if (!upload_id.empty() && upload == uploads_.end() && operation != "CompleteMultipartUpload") {
-        return error(404, "NoSuchUpload");
+        return no_such_upload();
     }
     if (operation == "HeadBucket") {
         return {.status = 200, .headers = {{"x-amz-bucket-region", options_.region}}, .body = ""};
@@ -305,7 +305,7 @@ FakeS3::Answer FakeS3::dispatch(const Request& request, const std::string& opera
         uploads_.erase(upload);
         return {.status = 204, .headers = {}, .body = ""};
     }
-    return operation == "ListParts" ? list_parts(upload_id) : complete_upload(request, key, upload_id);
+    return operation == "ListParts" ? list_parts(upload_id, query) : complete_upload(request, key, upload_id);
 }
 
 std::optional<FakeS3::Answer> FakeS3::check_condition(const Request& request, const std::string& key) const {

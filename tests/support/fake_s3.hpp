@@ -49,13 +49,17 @@ struct FakeS3Options {
     bool bare_etags = false;         ///< If-Match compares without quotes
     bool refuses_crc = false;        ///< 400 for x-amz-checksum-* and x-amz-sdk-checksum-algorithm
     bool ignores_checksums = false;  ///< does not say them back, and refuses their elements at completion (Swift 2.30)
-    bool fails_guarded_copies = false;  ///< 412 for x-amz-copy-source-if-match, whatever it says (Swift 2.30)
-    bool refuses_md5 = false;           ///< 501 for Content-MD5
-    bool redirects = false;             ///< a wrong region is 301 with x-amz-bucket-region; else 400 with <Region>
-    bool encodes_silently = false;      ///< listings are encoded without saying so
-    bool never_encodes = false;         ///< listings ignore encoding-type
-    std::size_t page = 1000;            ///< keys, uploads and parts of one page
-    std::size_t min_part = 1;           ///< smallest part but the last (real stores: 5 MiB)
+    bool fails_guarded_copies = false;       ///< 412 for x-amz-copy-source-if-match, whatever it says (Swift 2.30)
+    bool ignores_source_conditions = false;  ///< copies whatever is there (Ceph, moto)
+    int copy_status = 0;                     ///< what each copy is refused with, as `copy_code`; 0: copies
+    std::string copy_code = "";
+    bool confuses_uploads = false;  ///< says NoSuchKey when there is no such upload (Ceph)
+    bool refuses_md5 = false;       ///< 501 for Content-MD5
+    bool redirects = false;         ///< a wrong region is 301 with x-amz-bucket-region; else 400 with <Region>
+    bool encodes_silently = false;  ///< listings are encoded without saying so
+    bool never_encodes = false;     ///< listings ignore encoding-type
+    std::size_t page = 1000;        ///< keys, uploads and parts of one page
+    std::size_t min_part = 1;       ///< smallest part but the last (real stores: 5 MiB)
 };
 
 class FakeS3 {
@@ -131,11 +135,12 @@ private:
     Answer get_object(const Request& request, const std::string& key, const Query& query) const;
     Answer list_objects(const Query& query) const;
     Answer list_uploads(const Query& query) const;
-    Answer list_parts(const std::string& upload_id) const;
+    Answer list_parts(const std::string& upload_id, const Query& query) const;
     Answer create_upload(const Request& request, const std::string& key);
     Answer upload_part(const Request& request, const Query& query);
     Answer copy_part(const Request& request, const Query& query);
     Answer complete_upload(const Request& request, const std::string& key, const std::string& upload_id);
+    [[nodiscard]] Answer no_such_upload() const;
     [[nodiscard]] std::string listed_key(const std::string& key, const Query& query) const;
     S3Fault next_fault(const std::string& operation, const std::string& key);
     [[nodiscard]] TimePoint now() const;

@@ -41,12 +41,33 @@ FakeS3::Answer FakeS3::list_uploads(const Query& query) const {
     return document("ListMultipartUploadsResult", inner + (says ? element("EncodingType", "url") : ""));
 }
 
-FakeS3::Answer FakeS3::list_parts(const std::string& upload_id) const {
-    std::string inner = element("IsTruncated", "false");
-    for (const auto& [number, part] : uploads_.at(upload_id).parts) {
+FakeS3::Answer FakeS3::no_such_upload() const {
+    return error(404, options_.confuses_uploads ? "NoSuchKey" : "NoSuchUpload");
+}
+
+FakeS3::Answer FakeS3::list_parts(const std::string& upload_id, const Query& query) const {
+    const Upload& upload = uploads_.at(upload_id);
+    const std::uint64_t marker = parse_uint(value(query, "part-number-marker")).value_or(0);
+    std::string inner;
+    std::size_t count = 0;
+    unsigned last = 0;
+    bool truncated = false;
+    for (const auto& [number, part] : upload.parts) {
+        if (number <= marker) {
+            continue;
+        }
+        if (count++ == options_.page) {
+            truncated = true;
+            break;
+        }
+        const bool with_sum = !upload.checksum_algorithm.empty() && !options_.ignores_checksums;
         inner += "<Part>" + element("PartNumber", std::to_string(number)) + element("ETag", part.etag) +
-                 element("Size", std::to_string(part.content.size())) + "</Part>";
+                 element("Size", std::to_string(part.content.size())) +
+                 (with_sum ? element("ChecksumCRC64NVME", s3_auth::crc64_text(part.crc)) : "") + "</Part>";
+        last = number;
     }
+    inner += element("IsTruncated", truncated ? "true" : "false") +
+             (truncated ? element("NextPartNumberMarker", std::to_string(last)) : "");
     return document("ListPartsResult", inner);
 }
 
@@ -79,6 +100,9 @@ FakeS3::Answer FakeS3::upload_part(const Request& request, const Query& query) {
 }
 
 FakeS3::Answer FakeS3::copy_part(const Request& request, const Query& query) {
+    if (options_.copy_status != 0) {
+        return error(options_.copy_status, options_.copy_code);
+    }
     std::string source = percent_decode(header(request, "x-amz-copy-source"));
     source.erase(0, source.starts_with('/') ? 1 : 0);
     const auto at = objects_.find(source.substr(source.find('/') + 1));
@@ -86,7 +110,8 @@ FakeS3::Answer FakeS3::copy_part(const Request& request, const Query& query) {
         return error(404, "NoSuchKey");
     }
     const std::string match = header(request, "x-amz-copy-source-if-match");
-    if (!match.empty() && (match != at->second.etag || options_.fails_guarded_copies)) {
+    if (!match.empty() && !options_.ignores_source_conditions &&
+        (match != at->second.etag || options_.fails_guarded_copies)) {
         return error(412, "PreconditionFailed");
     }
     const std::string range = header(request, "x-amz-copy-source-range").substr(6);
@@ -99,15 +124,16 @@ FakeS3::Answer FakeS3::copy_part(const Request& request, const Query& query) {
     const std::uint64_t crc = s3_auth::crc64nvme(content);
     Upload& upload = uploads_.at(value(query, "uploadId"));
     upload.parts[static_cast<unsigned>(std::stoul(value(query, "partNumber")))] = {content, quoted_md5(content), crc};
-    const std::string sum =
-        upload.checksum_algorithm.empty() ? "" : element("ChecksumCRC64NVME", s3_auth::crc64_text(crc));
+    const std::string sum = upload.checksum_algorithm.empty() || options_.ignores_checksums
+                                ? ""
+                                : element("ChecksumCRC64NVME", s3_auth::crc64_text(crc));
     return document("CopyPartResult", element("ETag", quoted_md5(content)) + sum);
 }
 
 FakeS3::Answer FakeS3::complete_upload(const Request& request, const std::string& key, const std::string& upload_id) {
     const auto at = uploads_.find(upload_id);
     if (at == uploads_.end()) {
-        return error(404, "NoSuchUpload", "The specified upload does not exist.");
+        return no_such_upload();
     }
     if (auto refused = check_condition(request, key)) {
         return std::move(*refused);
