@@ -11,6 +11,7 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "integration"))
 
+import deltas  # noqa: E402
 import images  # noqa: E402
 import measure  # noqa: E402
 import places  # noqa: E402
@@ -31,6 +32,7 @@ class Bench:
         self.store = workspace.start("null-s3", [NULL_S3, self.port], lambda: listens(self.port))
         second = Registry(workspace, "second")
         self.places = places.Places(self, COOPER, second)
+        self.deltas = deltas.Deltas(self, COOPER)
         self.services = [self.registry.process.pid, second.process.pid, self.store.pid]
         self.endpoint = "http://127.0.0.1:%d" % self.port
         # The system's own tools first: version managers' shims look for their versions below $HOME.
@@ -54,6 +56,8 @@ class Bench:
             tree_digests.make_large_files(large)
         if flows - {"start-up", "presign"} - {flow for flow in flows if flow.startswith("tree")}:
             self.prepare_images()
+        if flows & {"delta", "apply delta"}:
+            self.deltas.prepare()
         if "archive to registry" in flows:
             measure.run([COOPER, "pull", "--no-store", self.real, os.path.join(self.workspace.path, "real.tar"), "--quiet"], self.environment, [],
                         self.workspace.path)
@@ -217,6 +221,7 @@ class Bench:
             "registry to registry": (self.places.registry_to_registry, rounds), "new repository": (self.places.new_repository, max(rounds, 5)),
             "registry to layout": (self.places.registry_to_layout, rounds), "archive to registry": (self.places.archive_to_registry, rounds),
             "append and push": (lambda: self.places.append(True), rounds), "append and push unchanged": (lambda: self.places.append(False), rounds),
+            "delta": (self.deltas.delta, rounds), "apply delta": (self.deltas.apply, rounds),
             "tree digest": (lambda: self.trees.digest(), rounds), "tree digest unchanged": (lambda: self.trees.unchanged(), max(rounds, 10)),
             "tree digest large": (lambda: self.trees.digest_large(), rounds),
             "start-up": (self.start_up, max(rounds, 20)), "presign": (self.presign, rounds),
