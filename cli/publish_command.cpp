@@ -8,6 +8,7 @@
 #include "image_argument.hpp"
 #include "lock_flag.hpp"
 #include "publish_report.hpp"
+#include "signing_flags.hpp"
 
 #include <filesystem>
 
@@ -33,6 +34,8 @@ public:
             .examples = {{"two images to customers, links for 12 hours",
                           "cooper publish ghcr.io/acme/app:main-abc1234 ghcr.io/acme/api:main-abc1234=api:latest \\\n"
                           "      --to s3://bucket --branch main --commit abc1234def --subject \"Fix login\""},
+                         {"signed, so that customers can check where it is from",
+                          "cooper publish app.tar=app:latest --to s3://bucket --sign-key cooper.key"},
                          {"what it would fetch, copy and send",
                           "cooper publish ghcr.io/acme/app:main-abc1234 --to s3://bucket --plan"},
                          {"to a directory, no server needed",
@@ -53,6 +56,7 @@ public:
                     parse_duration);
         line.value("--directory", "DIR", "where git and the notes are looked for; default: here", directory_);
         line.value("--lock", "FILE", "also write the lock here; for several images a directory", lock_);
+        signing_.declare(line);
         line.toggle("--plan", "say what would be fetched, copied, sent and reused, and write nothing", plan_);
         line.toggle("--send-all", "do not let the store copy from the image's newest tarball there", send_all_);
         line.heading("Archive");
@@ -77,6 +81,9 @@ public:
         read_notes();
 
         Session session(output, connection_);
+        if (auto key = plan_ ? std::nullopt : signing_.load(session)) {
+            options_.key = std::make_shared<const delivery::SigningKey>(std::move(*key));
+        }
         const auto place = session.place(to_, "--to");
         const delivery::BuildInfo build = as_usage("publish", [&] {
             auto complete = delivery::complete_build_info(build_, directory_, session.environment(), session.run());
@@ -160,6 +167,7 @@ private:
     std::string notes_file_;
     std::string directory_ = ".";
     std::string lock_;
+    SigningFlags signing_;
     bool plan_ = false;
     bool send_all_ = false;
     delivery::BuildInfo build_;

@@ -39,11 +39,16 @@ Json json_of(const delivery::Published& published, const delivery::BuildInfo& bu
     for (const auto& image : published.images) {
         images.push_back(json_of(image));
     }
-    return {{"place", place.name()},
-            {"branch", build.branch},
-            {"commit", build.commit},
-            {"images", std::move(images)},
-            {"changelog", {{"key", published.changelog_key}, {"changed", published.changelog_changed}}}};
+    return {
+        {"place", place.name()},
+        {"branch", build.branch},
+        {"commit", build.commit},
+        {"images", std::move(images)},
+        {"checksums",
+         {{"key", published.side_files.checksums_key},
+          {"signature", published.side_files.signature_key.empty() ? Json() : Json(published.side_files.signature_key)},
+          {"signed_by", published.side_files.fingerprint.empty() ? Json() : Json(published.side_files.fingerprint)}}},
+        {"changelog", {{"key", published.changelog_key}, {"changed", published.changelog_changed}}}};
 }
 
 Json json_of(const delivery::PlannedImage& image) {
@@ -89,8 +94,10 @@ void print_published(const delivery::Published& published, const delivery::Build
                         {"expires", image.link.expires ? expiry_text(*image.link.expires, session.run()) : "never"}},
                        "  ");
     }
-    out += "\nchangelog  " + place.name() + "/" + published.changelog_key +
-           (published.changelog_changed ? "" : "  (unchanged)") + "\n";
+    out += "\n" + aligned({{"checksums", place.name() + "/" + published.side_files.checksums_key},
+                           {"signed by", published.side_files.fingerprint},
+                           {"changelog", place.name() + "/" + published.changelog_key +
+                                             (published.changelog_changed ? "" : "  (unchanged)")}});
     print(out);
 }
 

@@ -60,7 +60,7 @@ struct PublishedImage {
 
 struct Published {
     std::vector<PublishedImage> images;
-    SideFilesResult side_files;
+    SideFilesResult side_files;  ///< without a key, of an unchanged delivery: where the checksums are, no more
     std::string changelog_key;
     bool changelog_changed = false;
 };

@@ -44,6 +44,7 @@ public:
                 throw;
             }
         }
+        published.side_files.checksums_key = delivery_.folder() + "/" + std::string(kChecksumsFile);
         if (options_.key != nullptr || !checksums_stand(published)) {
             published.side_files = write_side_files(place_, delivery_.folder(), options_.key.get(), run_);
         }
@@ -200,7 +201,7 @@ private:
     /// Nothing of this delivery was written and SHA256SUMS, which is written last of the files beside it, names all of
     /// it: what a publisher that changed nothing asks instead of looking at each of them.
     [[nodiscard]] bool checksums_stand(const Published& published) const {
-        const auto text = place_.find_text(delivery_.folder() + "/" + std::string(kChecksumsFile), run_);
+        const auto text = place_.find_text(published.side_files.checksums_key, run_);
         const std::string there = text ? text->text : "";
         return std::all_of(published.images.begin(), published.images.end(), [&](const PublishedImage& image) {
             const auto line = [](const std::string& hex, const std::string& name) { return hex + "  " + name + "\n"; };
