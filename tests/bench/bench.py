@@ -16,6 +16,7 @@ import images  # noqa: E402
 import measure  # noqa: E402
 import places  # noqa: E402
 import real_image  # noqa: E402
+import republish  # noqa: E402
 import tree_digests  # noqa: E402
 from services import Registry, Unavailable, Workspace, free_port, listens  # noqa: E402
 
@@ -33,6 +34,7 @@ class Bench:
         second = Registry(workspace, "second")
         self.places = places.Places(self, COOPER, second)
         self.deltas = deltas.Deltas(self, COOPER)
+        self.republished = republish.Republish(self, COOPER)
         self.services = [self.registry.process.pid, second.process.pid, self.store.pid]
         self.endpoint = "http://127.0.0.1:%d" % self.port
         # The system's own tools first: version managers' shims look for their versions below $HOME.
@@ -58,6 +60,8 @@ class Bench:
             self.prepare_images()
         if flows & {"delta", "apply delta"}:
             self.deltas.prepare()
+        if "republish" in flows:
+            self.republished.prepare()
         if "archive to registry" in flows:
             measure.run([COOPER, "pull", "--no-store", self.real, os.path.join(self.workspace.path, "real.tar"), "--quiet"], self.environment, [],
                         self.workspace.path)
@@ -221,6 +225,7 @@ class Bench:
             "registry to registry": (self.places.registry_to_registry, rounds), "new repository": (self.places.new_repository, max(rounds, 5)),
             "registry to layout": (self.places.registry_to_layout, rounds), "archive to registry": (self.places.archive_to_registry, rounds),
             "append and push": (lambda: self.places.append(True), rounds), "append and push unchanged": (lambda: self.places.append(False), rounds),
+            "republish": (self.republished.republish, rounds),
             "delta": (self.deltas.delta, rounds), "apply delta": (self.deltas.apply, rounds),
             "tree digest": (lambda: self.trees.digest(), rounds), "tree digest unchanged": (lambda: self.trees.unchanged(), max(rounds, 10)),
             "tree digest large": (lambda: self.trees.digest_large(), rounds),

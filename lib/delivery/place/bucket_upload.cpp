@@ -54,11 +54,24 @@ public:
         }
     }
 
+    BucketUpload(const BucketUpload&) = delete;
+    BucketUpload& operator=(const BucketUpload&) = delete;
+
+    /// Aborted, the upload leaves nothing to go on with, and so no record of it.
+    ~BucketUpload() override {
+        copier_.reset();
+        upload_.reset();
+        if (!completed_ && !kept_) {
+            forget_record(run_.with_stop({}));
+        }
+    }
+
     [[nodiscard]] std::vector<std::uint64_t> part_lengths() const override { return lengths_; }
     [[nodiscard]] Traffic traffic() const override { return {sent_, copied_, resumed_}; }
     void keep_for_later() noexcept override {
         if (!record_key_.empty()) {
             upload_->leave_open();
+            kept_ = true;
         }
     }
 
@@ -83,6 +96,7 @@ public:
         if (result.outcome != s3::WriteOutcome::Done) {
             settle(result.outcome, facts, run);
         }
+        completed_ = true;
         forget_record(run);
     }
 
@@ -175,13 +189,13 @@ private:
 
     /// One that stays says of an upload that is gone, and is looked at by nobody but a second run of this commit; a
     /// publisher that may not delete is no reason to fail.
-    void forget_record(const Run& run) const {
+    void forget_record(const Run& run) const noexcept {
         if (record_key_.empty()) {
             return;
         }
         try {
             bucket_.remove(record_key_, run);
-        } catch (const Error&) {
+        } catch (const std::exception&) {
             return;
         }
     }
@@ -193,7 +207,9 @@ private:
     std::vector<std::uint64_t> lengths_;
     std::map<std::uint32_t, s3::UploadedPart> found_;
     std::unique_ptr<s3::Upload> upload_;
-    std::unique_ptr<PartCopier> copier_;  // borrows the upload's ID: stops before the upload is aborted
+    std::unique_ptr<PartCopier> copier_;
+    bool completed_ = false;
+    bool kept_ = false;
     std::atomic<std::uint64_t> sent_{0};
     std::atomic<std::uint64_t> copied_{0};
     std::atomic<std::uint64_t> resumed_{0};
