@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 
 namespace cooper::cli {
 
@@ -45,6 +46,7 @@ public:
         write("\n");
         const std::string_view text = line.reveal();
         if (text.find(kInterrupt) != std::string_view::npos) {
+            static_cast<void>(::raise(SIGINT));  // the session notes it, for the exit code
             throw Cancelled();
         }
         return Secret(std::string(text.substr(0, text.find('\n'))));

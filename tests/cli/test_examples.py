@@ -54,6 +54,18 @@ class Examples(case.TestCase):
         self.assertIn("ghcr.io/acme/app:main", said)
         self.assertIn("sha-" + self.git("rev-parse", "HEAD")[:7], said)
 
+    def test_verify_delivery(self):
+        self.cooper("keys", "generate", "--no-passphrase", "-o", self.path("a.key"))
+        self.publish("docker-archive:" + self.image(), "--sign-key", self.path("a.key"))
+        folder = self.path("out/main/abc1234")
+        os.rename(folder + "/site:1.tar", folder + "/site_1.tar")
+        self.assertIn("right   site_1.tar\n", self.run_example("verify_delivery", folder, self.path("a.pub")))
+        with open(folder + "/site_1.tar", "ab") as tarball:
+            tarball.write(b"x")
+        self.assertIn("WRONG   site_1.tar\n", self.run_example("verify_delivery", folder, self.path("a.pub"), expect=1))
+        self.cooper("keys", "generate", "--no-passphrase", "-o", self.path("b.key"))
+        self.assertIn("not signed", self.run_example("verify_delivery", folder, self.path("b.pub"), expect=1))
+
     def test_reuse_asks_the_registry(self):
         archive = self.image()
         registry = case.FakeRegistry(archive)

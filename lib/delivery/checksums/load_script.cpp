@@ -98,7 +98,7 @@ is_complete() {
 
 # Sets `parts` to the MMM of the one complete set of parts of $1.
 choose_parts() {
-    parts= seen=' ' missing=
+    parts='' seen=' ' missing=''
     for file in "$1".part*of*; do
         count=${file##*of}
         case $count in
@@ -143,7 +143,7 @@ join_parts() { # name, size, SHA-256
     done
     is_right "$joined" "$1 (joined from parts)" "$2" "$3" || return 1
     mv "$joined" "$1" || return 1
-    joined=
+    joined=''
 }
 
 check() { # name, name in the sender's store, size, SHA-256
@@ -229,13 +229,13 @@ load_if_checked() {
 case $0 in
     */*) CDPATH='' cd -- "${0%/*}/" ;;
 esac
-joined= checked=' ' failed=0 loaded=0
+joined='' checked=' ' failed=0 loaded=0
 trap 'if [ -n "$joined" ]; then rm -f "$joined"; fi' EXIT
 trap 'exit 130' INT
 trap 'exit 143' HUP TERM
 
 if [ -z "${ENGINE:-}" ]; then
-    ENGINE=
+    ENGINE=''
     for candidate in docker podman nerdctl; do
         if [ -z "$ENGINE" ] && command -v "$candidate" > /dev/null 2>&1; then
             ENGINE=$candidate
@@ -267,7 +267,7 @@ if [ "$checked" = ' ' ]; then
     exit 1
 fi
 
-storage=
+storage=''
 if [ "${SPACE_CHECK:-yes}" != no ]; then
     storage=$(storage_of_engine)
 fi

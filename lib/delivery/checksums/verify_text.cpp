@@ -51,6 +51,12 @@ constexpr std::string_view kSums =
     "\n"
     "    sha256sum -c --ignore-missing SHA256SUMS\n"
     "\n"
+    "or, where sha256sum does not know that word (busybox, systems from before 2016),\n"
+    "one by one:\n"
+    "\n";
+
+constexpr std::string_view kOtherSystems =
+    "\n"
     "On macOS the command is \"shasum -a 256 -c SHA256SUMS\". On Windows, compare what\n"
     "these print with the lines of SHA256SUMS:\n"
     "\n";
@@ -106,11 +112,17 @@ std::string parts_section(int number, const std::vector<DeliveredFile>& files) {
            "Only where a tarball came as NAME_TAG.tar.part001of004 and so on (load.sh does\n"
            "this by itself):\n\n" +
            for_each(files,
-                    [](const DeliveredFile& file) { return "    cat " + file.name + ".part*of* > " + file.name; });
+                    [](const DeliveredFile& file) { return "    cat " + file.name + ".part*of* > " + file.name; }) +
+           "\nOn Windows, with all parts in their order:\n\n"
+           "  copy /b NAME_TAG.tar.part001of002+NAME_TAG.tar.part002of002 NAME_TAG.tar\n";
 }
 
 std::string sums_section(int number, const std::vector<DeliveredFile>& files) {
     return heading(number, "ARE THE FILES WHOLE?") + std::string(kSums) +
+           for_each(
+               files,
+               [](const DeliveredFile& file) { return "    grep ' " + file.name + "$' SHA256SUMS | sha256sum -c -"; }) +
+           std::string(kOtherSystems) +
            for_each(files, [](const DeliveredFile& file) { return "  certutil -hashfile " + file.name + " SHA256"; });
 }
 
