@@ -1,3 +1,6 @@
+#include "cooper/delivery/place.hpp"
+
+
 #include "command.hpp"
 #include "session.hpp"
 
@@ -44,6 +47,7 @@ public:
             }
             if (!dry_run_) {
                 bucket.abort_upload(upload.key, upload.upload_id, session.run());
+                delivery::forget_upload(bucket, upload.key, upload.upload_id, session.run());
             }
             orphans.push_back(upload);
         }

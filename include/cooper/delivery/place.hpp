@@ -116,4 +116,8 @@ std::unique_ptr<Place> make_directory_place(std::filesystem::path root);
 /// stays true whether or not the upload completes, and no tarball is ever visible without it.
 std::unique_ptr<Place> make_bucket_place(s3::Bucket& bucket);
 
+/// After an upload of `tarball_key` was aborted by somebody else than its publisher: removes the record by which a
+/// later run would have gone on with it. No record is no error.
+void forget_upload(s3::Bucket& bucket, const std::string& tarball_key, const std::string& upload_id, const Run& run);
+
 }  // namespace cooper::delivery

@@ -22,9 +22,10 @@ struct UploadRecord {
 std::string upload_record_key(const std::string& tarball_key, const std::string& identity);
 
 std::string upload_record_to_json(const UploadRecord& record);
-/// nullopt: no record of an upload of `size` bytes.
-std::optional<UploadRecord> upload_record_from_json(const std::string& text, std::uint64_t size);
+/// nullopt: no record of an upload.
+std::optional<UploadRecord> upload_record_from_json(const std::string& text);
 
+/// nullopt: there is none of an upload of `size` bytes.
 std::optional<UploadRecord> find_upload_record(s3::Bucket& bucket, const std::string& record_key, std::uint64_t size,
                                                const Run& run);
 
