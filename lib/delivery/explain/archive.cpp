@@ -48,6 +48,7 @@ ScannedArchive scan_archive(std::shared_ptr<const FileRanged> file, const Run& r
         auto header = tar.next();
         if (!header) {
             archive.end = tar.end();
+            archive.end.size = size;
             return archive;
         }
         const auto content = offset + tar.position();

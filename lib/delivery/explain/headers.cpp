@@ -147,7 +147,9 @@ void tell_ends(const Difference& place, const TarEnd& a, const TarEnd& b, Findin
             findings.add(std::move(difference));
         }
     };
-    tell("end", a.zero_blocks, b.zero_blocks, " blocks of zeros");
+    if (!a.is_padded() || !b.is_padded()) {
+        tell("end", a.zero_blocks, b.zero_blocks, " blocks of zeros");
+    }
     tell("trailing", a.other_bytes, b.other_bytes, " bytes after the end");
 }
 

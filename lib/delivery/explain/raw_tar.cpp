@@ -397,6 +397,7 @@ TarEnd RawTarReader::end() {
             left.remove_prefix(block.size());
         }
     }
+    end.size = position_;
     return end;
 }
 

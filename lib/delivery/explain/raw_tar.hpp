@@ -56,6 +56,10 @@ struct RawEntry {
 struct TarEnd {
     std::uint64_t zero_blocks = 0;
     std::uint64_t other_bytes = 0;  ///< after the first end block, from the first that is not zero
+    std::uint64_t size = 0;         ///< of the whole tar
+
+    /// Padded to records of 20 blocks, as tar(1) does by default: the number of zero blocks follows from the contents.
+    [[nodiscard]] bool is_padded() const noexcept { return size % (20 * kTarBlock) == 0; }
 };
 
 /// 64 bits that tell blocks apart for explanations; no proof of anything.
