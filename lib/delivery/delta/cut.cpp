@@ -3,6 +3,7 @@
 #include "cooper/base/error.hpp"
 #include "cooper/base/tar.hpp"
 
+#include "base/counting_source.hpp"
 #include "oci/printable.hpp"
 
 #include <algorithm>
@@ -14,21 +15,6 @@ namespace {
 
 /// Headers cost a read each; an archive of images is far below.
 constexpr std::size_t kMaxMembers = 1'000'000;
-
-class CountingSource final : public Source {
-public:
-    explicit CountingSource(std::unique_ptr<Source> inner) : inner_(std::move(inner)) {}
-    std::size_t read(MutableBytes into) override {
-        const std::size_t count = inner_->read(into);
-        count_ += count;
-        return count;
-    }
-    [[nodiscard]] std::uint64_t count() const noexcept { return count_; }
-
-private:
-    std::unique_ptr<Source> inner_;
-    std::uint64_t count_ = 0;
-};
 
 struct Member {
     TarEntry entry;
