@@ -58,15 +58,17 @@ std::int64_t device(std::string_view block, ustar::Field field, char type) {
     return type == '3' || type == '4' ? ustar::number(block, field) : 0;
 }
 
+std::string path_in(std::string_view block, TarDialect dialect) {
+    const auto path = text_of(block, ustar::kName);
+    const auto prefix = dialect == TarDialect::Ustar ? text_of(block, ustar::kPrefix) : std::string();
+    return prefix.empty() ? path : prefix + "/" + path;
+}
+
 RawEntry entry_in(std::string_view block) {
     RawEntry entry;
     entry.type = ustar::kType.of(block)[0];
     entry.dialect = dialect_of(block);
-    entry.path = text_of(block, ustar::kName);
-    if (entry.dialect == TarDialect::Ustar) {
-        const auto prefix = text_of(block, ustar::kPrefix);
-        entry.path = prefix.empty() ? entry.path : prefix + "/" + entry.path;
-    }
+    entry.path = path_in(block, entry.dialect);
     if (entry.type == '\0' || entry.type == '7') {
         entry.type = entry.dialect == TarDialect::V7 && entry.path.ends_with('/') ? '5' : '0';
     }
@@ -239,14 +241,16 @@ std::string RawTarReader::read_extension_data(std::string_view what, std::uint64
 }
 
 /// True when the block only extends the next.
-bool RawTarReader::extend(Extension& extension, RawEntry& entry) {
-    switch (entry.type) {
+bool RawTarReader::extend(Extension& extension) {
+    const std::string_view block(block_.data(), block_.size());
+    const char type = ustar::kType.of(block)[0];
+    switch (type) {
         case 'x':
         case 'X':
             if (extension.records) {
                 refuse("two pax headers extend one entry");
             }
-            extension.pax_name = std::move(entry.path);
+            extension.pax_name = path_in(block, dialect_of(block));
             extension.records =
                 pax::parse_in_order(read_extension_data("a pax header", limits_.max_pax_total), limits_);
             return true;
@@ -258,7 +262,7 @@ bool RawTarReader::extend(Extension& extension, RawEntry& entry) {
         case 'K': {
             auto name = read_extension_data("a GNU long name", limits_.max_name + 1);
             name.resize(std::min(name.find('\0'), name.size()));
-            (entry.type == 'L' ? extension.long_name : extension.long_link) = std::move(name);
+            (type == 'L' ? extension.long_name : extension.long_link) = std::move(name);
             return true;
         }
         default:
@@ -340,9 +344,8 @@ std::optional<RawEntry> RawTarReader::next() {
         while (read_block()) {
             const std::string_view block(block_.data(), block_.size());
             ustar::check_checksum(block);
-            auto entry = entry_in(block);
-            if (!extend(extension, entry)) {
-                return finish_entry(std::move(extension), std::move(entry));
+            if (!extend(extension)) {
+                return finish_entry(std::move(extension), entry_in(block));
             }
         }
         if (position_ - start > kTarBlock && (extension.records || extension.long_name || extension.long_link)) {

@@ -83,7 +83,7 @@ private:
     struct Extension;
     bool read_block();
     std::string read_extension_data(std::string_view what, std::uint64_t limit);
-    bool extend(Extension& extension, RawEntry& entry);
+    bool extend(Extension& extension);
     RawEntry finish_entry(Extension&& extension, RawEntry&& entry);
     void read_old_sparse(RawEntry& entry);
 
