@@ -13,6 +13,7 @@ sys.path.insert(0, os.path.join(HERE, "..", "integration"))
 
 import deltas  # noqa: E402
 import images  # noqa: E402
+import locks  # noqa: E402
 import measure  # noqa: E402
 import places  # noqa: E402
 import real_image  # noqa: E402
@@ -35,6 +36,7 @@ class Bench:
         self.places = places.Places(self, COOPER, second)
         self.deltas = deltas.Deltas(self, COOPER)
         self.republished = republish.Republish(self, COOPER)
+        self.locks = locks.Locks(self, COOPER)
         self.services = [self.registry.process.pid, second.process.pid, self.store.pid]
         self.endpoint = "http://127.0.0.1:%d" % self.port
         # The system's own tools first: version managers' shims look for their versions below $HOME.
@@ -62,6 +64,8 @@ class Bench:
             self.deltas.prepare()
         if "republish" in flows:
             self.republished.prepare()
+        if flows & {"reproduce", "verify"}:
+            self.locks.prepare()
         if "archive to registry" in flows:
             measure.run([COOPER, "pull", "--no-store", self.real, os.path.join(self.workspace.path, "real.tar"), "--quiet"], self.environment, [],
                         self.workspace.path)
@@ -227,6 +231,7 @@ class Bench:
             "append and push": (lambda: self.places.append(True), rounds), "append and push unchanged": (lambda: self.places.append(False), rounds),
             "republish": (self.republished.republish, rounds),
             "delta": (self.deltas.delta, rounds), "apply delta": (self.deltas.apply, rounds),
+            "reproduce": (self.locks.reproduce, rounds), "verify": (self.locks.verify, rounds),
             "tree digest": (lambda: self.trees.digest(), rounds), "tree digest unchanged": (lambda: self.trees.unchanged(), max(rounds, 10)),
             "tree digest large": (lambda: self.trees.digest_large(), rounds),
             "start-up": (self.start_up, max(rounds, 20)), "presign": (self.presign, rounds),

@@ -33,7 +33,6 @@ LockedTarball locked_tarball(const std::filesystem::path& file, const std::strin
     using Form = LayerSpec::Form;
     const std::string top = top_layer_tar(salt);
     const LayerSpec shared{Form::Gzip, random_bytes(5000, 1)};
-    LockedTarball made;
     std::shared_ptr<MemoryBlobs> blobs;
     oci::Image app = memory_image({shared, {Form::Plain, random_bytes(2000, 2)}, {Form::Gzip, top}}, &blobs);
     const oci::Descriptor own = blobs->add(own_gzip(top), oci::media_type::kOciLayerGzip);
@@ -43,13 +42,14 @@ LockedTarball locked_tarball(const std::filesystem::path& file, const std::strin
     const std::string old_size = "\"size\":" + std::to_string(old.size);
     manifest.replace(manifest.rfind(old_size), old_size.size(), "\"size\":" + std::to_string(own.size));
     app = with_manifest(app, manifest);
-    made.images = {{app, {"docker.io/acme/app:1"}},
-                   {memory_image({shared}, nullptr, R"("author":"b",)"), {"docker.io/acme/api:1"}}};
-    const auto plan = oci::ArchivePlan::make(made.images);
+    const std::vector<oci::ArchiveImage> images = {
+        {app, {"docker.io/acme/app:1"}},
+        {memory_image({shared}, nullptr, R"("author":"b",)"), {"docker.io/acme/api:1"}}};
+    const auto plan = oci::ArchivePlan::make(images);
     const auto written = oci::write_archive(plan, file, {.checksum = true, .task = {}}, Run{});
-    made.lock = delivery::make_lock(
+    delivery::Lock lock = delivery::make_lock(
         {.plan = plan,
-         .images = made.images,
+         .images = images,
          .origins = {{"docker://acme/app:1", {}, delivery::LockedBase{"docker.io/library/debian:12", {}, 1}}, {}},
          .format = oci::ArchiveFormat::Hybrid,
          .makers = {{own.digest, {gzip_fingerprint(), {}}}},
@@ -57,8 +57,8 @@ LockedTarball locked_tarball(const std::filesystem::path& file, const std::strin
          .name = "app_1.tar",
          .sha256 = written.sha256.value(),
          .tool_version = "1.2.3"});
-    made.text = delivery::lock_to_json(made.lock);
-    return made;
+    std::string text = delivery::lock_to_json(lock);
+    return {images, std::move(lock), std::move(text)};
 }
 
 }  // namespace cooper::testing

@@ -36,8 +36,8 @@ inline constexpr std::size_t kMaxLock = 64 * 1024 * 1024;
 
 /// The image that another one was built on.
 struct LockedBase {
-    std::string name;      ///< "docker.io/library/debian:12"; may be empty
-    std::string manifest;  ///< digest; may be empty
+    std::string name;        ///< "docker.io/library/debian:12"; may be empty
+    std::string manifest;    ///< digest; may be empty
     std::size_t layers = 0;  ///< how many of the image's layers are the base's; 0: not known
     bool operator==(const LockedBase&) const = default;
 };

@@ -76,7 +76,7 @@ public:
         std::uint64_t blobs = 0;
         std::uint64_t bytes = 0;
     };
-    /// What came, or will come, from where.
+    /// What came, or will come, from where, in the order of the places.
     [[nodiscard]] std::vector<Use> uses() const;
 
 private:

@@ -4,6 +4,8 @@
 #include "cooper/base/error.hpp"
 #include "cooper/base/files.hpp"
 
+#include "delivery/lock/lock_layers.hpp"
+
 #include <algorithm>
 #include <set>
 
@@ -57,16 +59,30 @@ oci::Image image_of(const LockedImage& locked, const std::shared_ptr<const oci::
     return image;
 }
 
-void check_layers(const Lock& lock, const oci::Image& image) {
+void check_layers(const Lock& lock, const LayersByDigest& layers, const oci::Image& image) {
     for (std::size_t i = 0; i < image.manifest.layers.size(); ++i) {
         const oci::Descriptor& blob = image.manifest.layers[i];
-        const LockedLayer* locked = lock.find(blob.digest);
+        const auto found = layers.find(blob.digest);
+        const LockedLayer* locked = found == layers.end() ? nullptr : found->second;
         if (locked == nullptr || locked->blob.size != blob.size || locked->blob.media_type != blob.media_type ||
             locked->diff_id != image.config.diff_ids[i]) {
             throw Error(ErrorCode::InvalidInput, "the lock of " + lock.output.name + " says nothing, or another " +
                                                      "thing, of layer " + blob.digest.text());
         }
     }
+}
+
+std::string name_of_layer(const LockedImage& image, std::size_t number, std::size_t count) {
+    std::string text = image.repo_tags.empty() ? image.manifest.digest.shortened() : image.repo_tags[0];
+    text += ", layer " + std::to_string(number) + " of " + std::to_string(count);
+    if (image.base) {
+        const std::string& name = image.base->name.empty() ? image.base->manifest : image.base->name;
+        const bool known = image.base->layers > 0;
+        if (!known || number <= image.base->layers) {
+            text += known ? ", of its base " + name : " (its base is " + name + ")";
+        }
+    }
+    return text;
 }
 
 }  // namespace
@@ -86,26 +102,28 @@ const LockedLayer* Lock::find(const Digest& blob) const {
 }
 
 std::string Lock::owner_of(const Digest& blob) const {
-    for (const LockedImage& image : images) {
+    const auto all = owners_of(*this);
+    const auto found = all.find(blob);
+    return found == all.end() ? blob.text() : found->second;
+}
+
+std::map<Digest, std::string> owners_of(const Lock& lock) {
+    std::map<Digest, std::string> owners;
+    for (const LockedImage& image : lock.images) {
         const oci::Manifest manifest = oci::Manifest::parse(image.manifest);
-        const auto found = std::find_if(manifest.layers.begin(), manifest.layers.end(),
-                                        [&](const oci::Descriptor& layer) { return layer.digest == blob; });
-        if (found == manifest.layers.end()) {
-            continue;
+        for (std::size_t i = 0; i < manifest.layers.size(); ++i) {
+            owners.try_emplace(manifest.layers[i].digest, name_of_layer(image, i + 1, manifest.layers.size()));
         }
-        const auto number = static_cast<std::size_t>(found - manifest.layers.begin()) + 1;
-        std::string text = image.repo_tags.empty() ? image.manifest.digest.shortened() : image.repo_tags[0];
-        text += ", layer " + std::to_string(number) + " of " + std::to_string(manifest.layers.size());
-        if (image.base) {
-            const std::string name = image.base->name.empty() ? image.base->manifest : image.base->name;
-            const bool known = image.base->layers > 0;
-            if (!known || number <= image.base->layers) {
-                text += known ? ", of its base " + name : " (its base is " + name + ")";
-            }
-        }
-        return text;
     }
-    return blob.text();
+    return owners;
+}
+
+LayersByDigest layers_by_digest(const Lock& lock) {
+    LayersByDigest layers;
+    for (const LockedLayer& layer : lock.layers) {
+        layers.emplace(layer.blob.digest, &layer);
+    }
+    return layers;
 }
 
 void note_conversion(const oci::Image& before, const oci::Image& after, oci::LayerForm form, LayerMakers& makers) {
@@ -125,8 +143,7 @@ std::vector<LockedSegment> locked_segments(const oci::ArchivePlan& plan) {
         if (const auto* literal = std::get_if<oci::Segment::Literal>(&segment.content)) {
             segments.push_back({segment.length, sha256(literal->bytes), false});
         } else {
-            segments.push_back(
-                {segment.length, std::get<oci::Segment::Blob>(segment.content).descriptor.digest, true});
+            segments.push_back({segment.length, std::get<oci::Segment::Blob>(segment.content).descriptor.digest, true});
         }
     }
     return segments;
@@ -161,10 +178,11 @@ Lock read_lock(const std::filesystem::path& path) {
 }
 
 oci::ArchivePlan plan_of(const Lock& lock, std::shared_ptr<const oci::Blobs> blobs) {
+    const auto layers = layers_by_digest(lock);
     std::vector<oci::ArchiveImage> images;
     for (const LockedImage& locked : lock.images) {
         images.push_back({image_of(locked, blobs), locked.repo_tags});
-        check_layers(lock, images.back().image);
+        check_layers(lock, layers, images.back().image);
     }
     oci::ArchivePlan plan = oci::ArchivePlan::make(images, lock.format);
     if (plan.identity() != lock.output.plan || plan.size() != lock.output.size ||

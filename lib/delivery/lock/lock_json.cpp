@@ -11,6 +11,8 @@ namespace {
 
 using Sorted = nlohmann::json;  // members by key, as RFC 8785 wants them (ours are all ASCII)
 
+/// In one archive. Engines load far fewer.
+constexpr std::size_t kMaxLockedImages = 1000;
 constexpr std::string_view kSchemaStart = "cooper.lock/";
 constexpr std::string_view kHybrid = "hybrid";
 constexpr std::string_view kDocker = "docker";
@@ -103,6 +105,9 @@ public:
                   .source = source_of(json::member(root, "source", what_)),
                   .output = {json::string_member(output, "name", what_), json::uint_member(output, "size", what_),
                              hex_digest(output, "sha256"), hex_digest(output, "plan")}};
+        if (array(root, "images").size() > kMaxLockedImages) {
+            throw Error(ErrorCode::InvalidInput, what_ + ": more than " + std::to_string(kMaxLockedImages) + " images");
+        }
         for (const json::Value& image : array(root, "images")) {
             lock.images.push_back(image_of(image));
         }
@@ -215,8 +220,9 @@ void check_spelling(const Lock& lock, const json::Value& root, std::string_view 
     const Digest actual = sha256(json_of(lock).dump());
     const std::string claimed = json::string_member(root, "digest", what);
     if (claimed != actual.text()) {
-        throw IntegrityError(std::string(what) + " was changed or damaged: its members are not what its own digest says",
-                             claimed.substr(0, 100), actual.text());
+        throw IntegrityError(
+            std::string(what) + " was changed or damaged: its members are not what its own digest says",
+            claimed.substr(0, 100), actual.text());
     }
     if (lock_to_json(lock) != text) {
         throw IntegrityError(std::string(what) + " was changed or damaged: it is not spelt as its members are written",

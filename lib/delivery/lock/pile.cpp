@@ -3,6 +3,7 @@
 #include "cooper/base/error.hpp"
 
 #include "base/workers.hpp"
+#include "delivery/lock/lock_layers.hpp"
 #include "delivery/lock/pile_place.hpp"
 #include "delivery/lock/remake.hpp"
 
@@ -302,6 +303,7 @@ std::vector<BlobPile::KitLock> BlobPile::locks() const {
 
 void BlobPile::complete(const Lock& lock, const Run& run) {
     state_->add_registries_of(lock);
+    const auto owners = owners_of(lock);
     std::string missing;
     std::size_t count = 0;
     for (const LockedLayer& layer : lock.layers) {
@@ -310,7 +312,8 @@ void BlobPile::complete(const Lock& lock, const Run& run) {
         if (piled.from != nullptr) {
             continue;
         }
-        piled.owner = lock.owner_of(layer.blob.digest);
+        const auto owner = owners.find(layer.blob.digest);
+        piled.owner = owner == owners.end() ? layer.blob.digest.text() : owner->second;
         piled.next_place = 0;
         if (state_->advance(piled, run)) {
             continue;
@@ -385,6 +388,12 @@ std::vector<BlobPile::Use> BlobPile::uses() const {
         ++use->blobs;
         use->bytes += piled.blob.size;
     }
+    const auto number = [&](const Use& use) {
+        return std::find_if(state_->places.begin(), state_->places.end(),
+                            [&](const auto& place) { return place->name() == use.place; }) -
+               state_->places.begin();
+    };
+    std::stable_sort(uses.begin(), uses.end(), [&](const Use& a, const Use& b) { return number(a) < number(b); });
     return uses;
 }
 

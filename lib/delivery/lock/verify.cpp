@@ -4,12 +4,14 @@
 #include "cooper/oci/archive_reader.hpp"
 
 #include "delivery/lock/layer_check.hpp"
+#include "delivery/lock/lock_layers.hpp"
 #include "delivery/lock/plan_members.hpp"
 #include "delivery/lock/verify_record.hpp"
 
 #include <algorithm>
 #include <array>
 #include <map>
+#include <set>
 
 namespace cooper::delivery {
 namespace {
@@ -37,13 +39,15 @@ std::string blob_member(const Digest& digest) {
 /// The layers at the places that the lock gives them, and everything else byte by byte.
 Content content_in_place(const Lock& lock, const oci::ArchivePlan& plan, const FileRanged& file, const Run& run) {
     Content content;
+    const auto owners = owners_of(lock);
+    const auto layers = layers_by_digest(lock);
     for (const oci::Segment& segment : plan.segments()) {
         const auto* blob = std::get_if<oci::Segment::Blob>(&segment.content);
         if (blob != nullptr) {
             content.layers.push_back(
-                {lock.owner_of(blob->descriptor.digest) + " (" + blob_member(blob->descriptor.digest) + ", from byte " +
+                {owners.at(blob->descriptor.digest) + " (" + blob_member(blob->descriptor.digest) + ", from byte " +
                      std::to_string(segment.offset) + " of the file)",
-                 lock.find(blob->descriptor.digest),
+                 layers.at(blob->descriptor.digest),
                  [&file, &segment](const Run&) { return file.open(segment.offset, segment.length); },
                  {},
                  {},
@@ -74,7 +78,9 @@ std::string name_of(const LockedImage& image) {
 /// The layers of the lock's images wherever the tarball has them.
 Content content_by_image(const Lock& lock, const oci::ArchiveFile& archive, const Run& run) {
     Content content;
-    std::map<Digest, bool> seen;
+    const auto owners = owners_of(lock);
+    const auto layers = layers_by_digest(lock);
+    std::set<Digest> seen;
     for (const LockedImage& locked : lock.images) {
         const Digest id = sha256(locked.config);
         const auto& there = archive.images();
@@ -88,9 +94,9 @@ Content content_by_image(const Lock& lock, const oci::ArchiveFile& archive, cons
         const oci::Manifest manifest = oci::Manifest::parse(locked.manifest);
         for (std::size_t i = 0; i < manifest.layers.size(); ++i) {
             const Digest& digest = manifest.layers[i].digest;
-            if (seen.emplace(digest, true).second) {
-                content.layers.push_back({lock.owner_of(digest),
-                                          lock.find(digest),
+            if (seen.insert(digest).second) {
+                content.layers.push_back({owners.at(digest),
+                                          layers.at(digest),
                                           [image, layer = image.manifest.layers[i]](const Run& reading) {
                                               return image.blobs->open(layer, 0, reading);
                                           },
