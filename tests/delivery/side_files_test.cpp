@@ -5,9 +5,11 @@
 #include "cooper/base/ranged.hpp"
 #include "cooper/delivery/keys.hpp"
 #include "cooper/delivery/lock.hpp"
+#include "cooper/delivery/place_below.hpp"
 #include "cooper/delivery/publish.hpp"
 
 #include "delivery/delivery_support.hpp"
+#include "s3/scene.hpp"
 #include "support/fake_clock.hpp"
 #include "support/memory_image.hpp"
 
@@ -18,6 +20,7 @@
 
 using namespace cooper;
 using namespace cooper::delivery;
+using cooper::s3::testing::Scene;
 using cooper::testing::count_of;
 using cooper::testing::FakeClock;
 using cooper::testing::LayerSpec;
@@ -41,12 +44,7 @@ Delivered delivered(const std::string& name, const std::string& tag = "latest", 
         {memory_image({{LayerSpec::Form::Gzip, random_bytes(2000, static_cast<unsigned>(name.size()))}}),
          {"docker.io/acme/" + name + ":" + tag}}};
     const auto plan = oci::ArchivePlan::make(images);
-    std::string bytes(plan.size(), '\0');
-    const auto source = plan.open(0, plan.size());
-    MutableBytes rest = std::as_writable_bytes(std::span(bytes));
-    while (!rest.empty()) {
-        rest = rest.subspan(source->read(rest));
-    }
+    const std::string bytes = read_all(*plan.open(), 1 << 20, name);
     const std::string tarball = tarball_name(name, tag);
     const Lock lock = make_lock({.plan = plan,
                                  .images = images,
@@ -351,6 +349,28 @@ TEST_CASE("side files: a place that is a directory loses what is removed", "[uni
     place->remove_text("main/abc1234/a", Run{});
     CHECK_FALSE(place->find_text("main/abc1234/a", Run{}));
     CHECK_THROWS_AS(place->remove_text("../a", Run{}), Error);
+}
+
+TEST_CASE("side files: in a bucket, below a prefix, signed and unsigned again", "[unit][delivery]") {
+    Scene scene;
+    const auto place = make_place_below(make_bucket_place(scene.bucket), "team");
+    const Delivered one = delivered("openhands");
+    const auto upload = [&](const std::string& key, const std::string& bytes) {
+        place->put_text(key, bytes, scene.run);
+    };
+    upload(one.key, one.bytes);
+    upload(lock_key(one.key), one.lock);
+    const SigningKey key = SigningKey::generate();
+    CHECK(write(*place, &key).signature_key == in_folder(kSignatureFile));
+    CHECK_FALSE(write(*place, &key).changed);
+    CHECK(verify_signature(key.public_key(), scene.content("team/" + in_folder(kChecksumsFile)),
+                           scene.content("team/" + in_folder(kSignatureFile)), "key"));
+    const Delivered other = delivered("api");
+    upload(other.key, other.bytes);
+    upload(lock_key(other.key), other.lock);
+    CHECK(write(*place, nullptr).signature_key.empty());
+    CHECK_FALSE(place->find_text(in_folder(kSignatureFile), scene.run));
+    CHECK_FALSE(write(*place, nullptr).changed);
 }
 
 TEST_CASE("load script: names that a shell could take for more are refused", "[unit][delivery]") {
