@@ -96,15 +96,19 @@ public:
     explicit LockReader(std::string_view what) : what_(what) {}
 
     Lock read(const json::Value& root) const {
-        const json::Value& output = json::member(root, "output", what_);
-        Lock lock{.format = format_of(json::string_member(root, "archive_format", what_)),
-                  .tool_version = json::string_member(json::member(root, "tool", what_), "version", what_),
+        // g++ 12 destroys members twice when the initialiser of a nested aggregate's later member throws: whatever may
+        // throw is a variable first, here and below.
+        const oci::ArchiveFormat format = format_of(json::string_member(root, "archive_format", what_));
+        std::string tool_version = json::string_member(json::member(root, "tool", what_), "version", what_);
+        LockedSource source = source_of(json::member(root, "source", what_));
+        LockedOutput output = output_of(json::member(root, "output", what_));
+        Lock lock{.format = format,
+                  .tool_version = std::move(tool_version),
                   .images = {},
                   .layers = {},
                   .segments = {},
-                  .source = source_of(json::member(root, "source", what_)),
-                  .output = {json::string_member(output, "name", what_), json::uint_member(output, "size", what_),
-                             hex_digest(output, "sha256"), hex_digest(output, "plan")}};
+                  .source = std::move(source),
+                  .output = std::move(output)};
         if (array(root, "images").size() > kMaxLockedImages) {
             throw Error(ErrorCode::InvalidInput, what_ + ": more than " + std::to_string(kMaxLockedImages) + " images");
         }
@@ -147,17 +151,30 @@ private:
     }
 
     [[nodiscard]] LockedSource source_of(const json::Value& object) const {
-        return {text(object, "repository"), text(object, "branch"), text(object, "commit"), text(object, "tree")};
+        LockedSource source;
+        source.repository = text(object, "repository");
+        source.branch = text(object, "branch");
+        source.commit = text(object, "commit");
+        source.tree = text(object, "tree");
+        return source;
+    }
+
+    [[nodiscard]] LockedOutput output_of(const json::Value& object) const {
+        std::string name = json::string_member(object, "name", what_);
+        const std::uint64_t size = json::uint_member(object, "size", what_);
+        Digest sha256 = hex_digest(object, "sha256");
+        Digest plan = hex_digest(object, "plan");
+        return {std::move(name), size, std::move(sha256), std::move(plan)};
     }
 
     [[nodiscard]] LockedImage image_of(const json::Value& object) const {
-        std::string media_type = json::string_member(object, "media_type", what_);
-        LockedImage image{oci::classify_manifest(json::string_member(object, "manifest", what_), media_type).raw,
-                          json::string_member(object, "config", what_),
-                          {},
-                          text(object, "given"),
-                          text(object, "pinned"),
-                          {}};
+        const std::string media_type = json::string_member(object, "media_type", what_);
+        oci::ClassifiedManifest manifest =
+            oci::classify_manifest(json::string_member(object, "manifest", what_), media_type);
+        LockedImage image{std::move(manifest.raw), {}, {}, {}, {}, {}};
+        image.config = json::string_member(object, "config", what_);
+        image.given = text(object, "given");
+        image.pinned = text(object, "pinned");
         for (const json::Value& tag : array(object, "repo_tags")) {
             if (!tag.is_string()) {
                 throw Error(ErrorCode::InvalidInput, what_ + ": a member of repo_tags is not a string");
@@ -165,7 +182,9 @@ private:
             image.repo_tags.push_back(tag.get<std::string>());
         }
         if (const json::Value* base = json::find_member(object, "base")) {
-            image.base = {text(*base, "name"), text(*base, "digest"), 0};
+            image.base.emplace();
+            image.base->name = text(*base, "name");
+            image.base->manifest = text(*base, "digest");
             if (json::find_member(*base, "layers") != nullptr) {
                 image.base->layers = json::uint_member(*base, "layers", what_);
             }
@@ -174,16 +193,12 @@ private:
     }
 
     [[nodiscard]] LockedLayer layer_of(const json::Value& object) const {
-        LockedLayer layer{{json::string_member(object, "media_type", what_),
-                           digest(object, "digest"),
-                           json::uint_member(object, "size", what_),
-                           {},
-                           {},
-                           {},
-                           {}},
-                          digest(object, "diff_id"),
-                          text(object, "compressor"),
-                          {}};
+        Digest blob = digest(object, "digest");
+        Digest diff_id = digest(object, "diff_id");
+        LockedLayer layer{{{}, std::move(blob), 0, {}, {}, {}, {}}, std::move(diff_id), {}, {}};
+        layer.blob.media_type = json::string_member(object, "media_type", what_);
+        layer.blob.size = json::uint_member(object, "size", what_);
+        layer.compressor = text(object, "compressor");
         if (json::find_member(object, "made_from") != nullptr) {
             layer.made_from = digest(object, "made_from");
         }
@@ -192,7 +207,8 @@ private:
 
     [[nodiscard]] LockedSegment segment_of(const json::Value& object) const {
         const bool blob = json::find_member(object, "blob") != nullptr;
-        return {json::uint_member(object, "size", what_), digest(object, blob ? "blob" : "literal"), blob};
+        const std::uint64_t size = json::uint_member(object, "size", what_);
+        return {size, digest(object, blob ? "blob" : "literal"), blob};
     }
 
     std::string what_;
