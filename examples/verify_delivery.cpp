@@ -36,8 +36,9 @@ bool verify(const fs::path& directory, const fs::path& key) {
         std::printf("SHA256SUMS is not signed with %s\n", key.c_str());
         return false;
     }
+    const Checksums checksums = Checksums::parse(sums, "SHA256SUMS");
     bool all_right = true;
-    for (const auto& [name, digest] : Checksums::parse(sums, "SHA256SUMS").entries()) {
+    for (const auto& [name, digest] : checksums.entries()) {
         if (fs::exists(directory / name)) {
             const bool right = hash_file(directory / name) == digest;
             std::printf("%-7s %s\n", right ? "right" : "WRONG", name.c_str());

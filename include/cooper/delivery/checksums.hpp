@@ -32,7 +32,8 @@ public:
 
     /// nullptr: not listed.
     [[nodiscard]] const Digest* find(std::string_view name) const;
-    [[nodiscard]] const std::map<std::string, Digest, std::less<>>& entries() const noexcept { return entries_; }
+    [[nodiscard]] const std::map<std::string, Digest, std::less<>>& entries() const& noexcept { return entries_; }
+    void entries() && = delete;  // a loop over a list that is gone already
     /// The file. The same entries give the same bytes.
     [[nodiscard]] std::string text() const;
 
