@@ -138,7 +138,7 @@ class RepublishCase(harness.TestCase):
 
     def test_5_a_store_that_refuses_copies_gets_all_bytes(self):
         self.publish("one")
-        for status, code in ((501, "NotImplemented"), (403, "AccessDenied"), (400, "InvalidArgument")):
+        for status, code in ((501, "NotImplemented"), (400, "InvalidArgument")):
             self.store.before = lambda request, answer=Answer(status, code): answer if request.operation == "UploadPartCopy" else None
             image = self.publish("two")
             self.assertEqual(image["said"].count("not copied from any more"), 1, code)
@@ -170,6 +170,22 @@ class RepublishCase(harness.TestCase):
             self.check_killed(resend)
         self.assertEqual(self.client.list_multipart_uploads(Bucket="bucket").get("Uploads", []), [])
         self.assertEqual([key for key in harness.keys(self.client, "bucket") if ".uploads/" in key], [])
+
+    def test_9_a_store_that_wants_parts_of_one_length_gets_all_bytes(self):
+        self.publish("one")
+        refused = []
+
+        def refuse_once(request):
+            if request.operation == "CompleteMultipartUpload" and not refused:
+                refused.append(request)
+                return Answer(400, "InvalidPart", "All non-trailing parts must have the same length.")
+            return None
+
+        self.store.before = refuse_once
+        image = self.publish("two")
+        self.assertEqual(image["said"].count("does not join"), 1)
+        self.assertEqual((image["sent"], image["copied"]), (image["size"], 0))
+        self.check_object(image)
 
     def check_killed(self, flags):
         commit = commit_of(0xDEAD000 + len(flags))

@@ -130,25 +130,25 @@ private:
         return oci::stream_archive(plan, consumer, stream, run_);
     }
 
-    /// Copies what an older tarball has where the place can, and sends the rest; all, when the store will not put the
-    /// two together.
+    /// Copies what an older tarball has where the place can, goes on with what an earlier run left there, and sends the
+    /// rest; all of it, when the store will not put the pieces together (parts of several lengths, or checksums of
+    /// another kind than today's).
     void upload(const Target& target, const oci::ArchivePlan& plan, PublishedImage& result) {
         const std::optional<Reuse> older =
             options_.reuse
                 ? find_older_tarball(place_, delivery_.branch_prefix(), target.image->name, locked_segments(plan), run_)
                 : std::nullopt;
-        if (older) {
-            try {
-                upload_once(target, plan, &*older, result);
-                return;
-            } catch (const Error& error) {
-                if (error.code() != ErrorCode::InvalidInput && error.code() != ErrorCode::Unsupported) {
-                    throw;
-                }
-                run_.progress->notice(NoticeLevel::Info, place_.name() +
-                                                             " does not join sent and copied parts, so all of " +
-                                                             target.tarball + " is sent: " + error.what());
+        try {
+            upload_once(target, plan, older ? &*older : nullptr, result);
+            return;
+        } catch (const Error& error) {
+            const bool refused = error.code() == ErrorCode::InvalidInput || error.code() == ErrorCode::Unsupported;
+            if (!refused || result.traffic.copied + result.traffic.resumed == 0) {
+                throw;
             }
+            run_.progress->notice(NoticeLevel::Info, place_.name() +
+                                                         " does not join what it has with what is sent, so all of " +
+                                                         target.tarball + " is sent: " + error.what());
         }
         upload_once(target, plan, nullptr, result);
     }
@@ -156,20 +156,19 @@ private:
     void upload_once(const Target& target, const oci::ArchivePlan& plan, const Reuse* older, PublishedImage& result) {
         TarballFacts facts = facts_of_target(target, plan, delivery_.entry().commit);
         const auto consumer = place_.begin_tarball(target.key, facts, older, run_);
-        oci::ArchiveWritten written;
         try {
-            written = stream(target, plan, *consumer, consumer->part_lengths());
+            const oci::ArchiveWritten written = stream(target, plan, *consumer, consumer->part_lengths());
+            result.traffic = consumer->traffic();
+            facts.sha256 = written.sha256.value().hex();
+            consumer->complete(facts, run_);
+            result.diff_ids_checked = written.diff_ids_checked;
         } catch (const Error& error) {
             if (error.code() == ErrorCode::Unavailable) {
                 consumer->keep_for_later();
             }
             throw;
         }
-        facts.sha256 = written.sha256.value().hex();
-        consumer->complete(facts, run_);
         fill_in(result, facts, false);
-        result.diff_ids_checked = written.diff_ids_checked;
-        result.traffic = consumer->traffic();
     }
 
     /// The tarball's lock beside it: the one that is there if it is right, else a new one.
