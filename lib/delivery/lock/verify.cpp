@@ -80,7 +80,7 @@ Content content_by_image(const Lock& lock, const oci::ArchiveFile& archive, cons
     Content content;
     const auto owners = owners_of(lock);
     const auto layers = layers_by_digest(lock);
-    std::set<Digest> seen;
+    std::set<std::pair<Digest, Digest>> seen;  // the lock's blob, and what the tarball has in its place
     for (const LockedImage& locked : lock.images) {
         const Digest id = sha256(locked.config);
         const auto& there = archive.images();
@@ -94,7 +94,7 @@ Content content_by_image(const Lock& lock, const oci::ArchiveFile& archive, cons
         const oci::Manifest manifest = oci::Manifest::parse(locked.manifest);
         for (std::size_t i = 0; i < manifest.layers.size(); ++i) {
             const Digest& digest = manifest.layers[i].digest;
-            if (seen.insert(digest).second) {
+            if (seen.emplace(digest, image.manifest.layers[i].digest).second) {
                 content.layers.push_back({owners.at(digest),
                                           layers.at(digest),
                                           [image, layer = image.manifest.layers[i]](const Run& reading) {
