@@ -28,8 +28,7 @@ public:
                 "are\n"
                 "compared by name, else in order. docker-archive:FILE:NAME means one image of it; A and B may also be "
                 "any\n"
-                "place that cooper copy reads: then documents and layers are compared. Layers with the same digest are "
-                "not read.\n"
+                "place that cooper copy reads: then documents and layers are compared. Equal layers are not read.\n"
                 "Exit codes: 0 when nothing differs but for what is ignored, 1 when something does or the comparison "
                 "failed\n"
                 "(then with a message).",

@@ -46,8 +46,7 @@ std::string_view to_string(ExplainLevel level) noexcept {
     return "content";
 }
 
-bool Findings::is_ignored(const Difference& difference) const noexcept {
-    const auto* row = find_cause(difference);
+bool Findings::is_ignored(const CauseRow* row) const noexcept {
     switch (row == nullptr ? Ignorable::Never : row->ignorable) {
         case Ignorable::Times:
             return options_.ignore_times;
@@ -74,18 +73,20 @@ void Findings::add(Difference difference) {
         }
         return;
     }
-    if (is_ignored(difference)) {
+    const auto* row = find_cause(difference);
+    if (is_ignored(row)) {
         result_.ignored += 1 + difference.more;
         return;
     }
-    count(difference);
+    difference.cause = row == nullptr ? "" : std::string(row->cause.id);
+    count(difference, row);
     list(std::move(difference));
 }
 
-void Findings::count(const Difference& difference) {
+void Findings::count(const Difference& difference, const CauseRow* row) {
     const auto times = 1 + difference.more;
     result_.found += times;
-    if (const auto* row = find_cause(difference)) {
+    if (row != nullptr) {
         auto& cause = causes_[row->cause.id];
         if (cause.count == 0) {
             cause = {&row->cause, 0, place_of(difference)};
@@ -116,8 +117,6 @@ void Findings::list(Difference&& difference) {
         return;
     }
     ++listed;
-    const auto* row = find_cause(difference);
-    difference.cause = row == nullptr ? "" : std::string(row->cause.id);
     result_.differences.push_back(std::move(difference));
 }
 

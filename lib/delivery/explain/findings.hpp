@@ -16,6 +16,8 @@ struct LayerCounts {
     std::uint64_t different = 0;
 };
 
+struct CauseRow;
+
 class Findings {
 public:
     explicit Findings(const ExplainOptions& options) : options_(options) {}
@@ -41,8 +43,8 @@ private:
         std::string example;
     };
 
-    [[nodiscard]] bool is_ignored(const Difference& difference) const noexcept;
-    void count(const Difference& difference);
+    [[nodiscard]] bool is_ignored(const CauseRow* row) const noexcept;
+    void count(const Difference& difference, const CauseRow* row);
     void list(Difference&& difference);
 
     const ExplainOptions& options_;
