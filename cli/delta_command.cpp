@@ -43,7 +43,36 @@ void report_delta(const OutputFlags& output, const std::string& file, const deli
                    {"sha256", std::string(head.new_file.sha256.hex()) + "  (new)"}}));
 }
 
-class DeltaCommand final : public Command {
+/// Two files in, one out.
+class DeltaVerb : public Command {
+public:
+    void declare(CommandLine& line) final {
+        line.heading("Result");
+        line.value("-o, --output", "FILE", "the file to write; required", file_);
+        output.declare(line);
+    }
+
+    void run(const std::vector<std::string>& positionals) final {
+        expect_positionals(positionals, 2, 2);
+        if (file_.empty()) {
+            throw UsageError(std::string(text().name) + ": where to?",
+                             "cooper " + std::string(text().name) + " " + std::string(text().usage));
+        }
+        Session session(output, connection_);
+        const auto report = work(positionals[0], positionals[1], file_, session.run());
+        session.finish_progress();
+        report_delta(output, file_, report);
+    }
+
+private:
+    virtual delivery::DeltaReport work(const std::string& old_file, const std::string& second, const std::string& out,
+                                       const Run& run) = 0;
+
+    std::string file_;
+    ConnectionFlags connection_;
+};
+
+class DeltaCommand final : public DeltaVerb {
 public:
     [[nodiscard]] VerbText text() const override {
         return {
@@ -52,38 +81,23 @@ public:
             .usage = "OLD.tar|OLD.lock.json NEW.tar -o DELTA",
             .about =
                 "For customers who have the old tarball and are given files: the delta holds the blobs (layers,\n"
-                "configs, manifests) and other bytes of NEW that OLD lacks, and where in OLD the rest lies. With\n"
-                "it and the old tarball cooper apply makes NEW again, to the byte, without a network.\n"
-                "Tarballs of cooper, docker save, podman, skopeo and others will do. The lock of the old tarball\n"
-                "does as well as the tarball itself. Nothing in the delta names a path of this machine.",
+                "configs, manifests) that OLD lacks, and where in OLD the rest lies; of plain layers only the\n"
+                "files that changed. With it and the old tarball cooper apply makes NEW again, to the byte,\n"
+                "without a network. Tarballs of cooper, docker save, podman, skopeo and others will do, and the\n"
+                "lock of the old tarball instead of it. Nothing in the delta names a path of this machine.",
             .examples = {{"what changed since the last delivery", "cooper delta app_1.tar app_2.tar -o app_1-2.cooper"},
                          {"the old tarball is with the customer alone",
                           "cooper delta app_1.tar.lock.json app_2.tar -o app_1-2.cooper"}}};
     }
 
-    void declare(CommandLine& line) override {
-        line.heading("Delta");
-        line.value("-o, --output", "FILE", "the delta to write; required", file_);
-        output.declare(line);
-    }
-
-    void run(const std::vector<std::string>& positionals) override {
-        expect_positionals(positionals, 2, 2);
-        if (file_.empty()) {
-            throw UsageError("delta: where to?", "-o DELTA");
-        }
-        Session session(output, connection_);
-        const auto report = delivery::make_delta(positionals[0], positionals[1], file_, session.run());
-        session.finish_progress();
-        report_delta(output, file_, report);
-    }
-
 private:
-    std::string file_;
-    ConnectionFlags connection_;
+    delivery::DeltaReport work(const std::string& old_file, const std::string& second, const std::string& out,
+                               const Run& run) override {
+        return delivery::make_delta(old_file, second, out, run);
+    }
 };
 
-class ApplyCommand final : public Command {
+class ApplyCommand final : public DeltaVerb {
 public:
     [[nodiscard]] VerbText text() const override {
         return {.name = "apply",
@@ -95,26 +109,11 @@ public:
                 .examples = {{"the new delivery", "cooper apply app_1.tar app_1-2.cooper -o app_2.tar"}}};
     }
 
-    void declare(CommandLine& line) override {
-        line.heading("Tarball");
-        line.value("-o, --output", "FILE", "the tarball to write; required", file_);
-        output.declare(line);
-    }
-
-    void run(const std::vector<std::string>& positionals) override {
-        expect_positionals(positionals, 2, 2);
-        if (file_.empty()) {
-            throw UsageError("apply: where to?", "-o NEW.tar");
-        }
-        Session session(output, connection_);
-        const auto report = delivery::apply_delta(positionals[0], positionals[1], file_, session.run());
-        session.finish_progress();
-        report_delta(output, file_, report);
-    }
-
 private:
-    std::string file_;
-    ConnectionFlags connection_;
+    delivery::DeltaReport work(const std::string& old_file, const std::string& second, const std::string& out,
+                               const Run& run) override {
+        return delivery::apply_delta(old_file, second, out, run);
+    }
 };
 
 }  // namespace
