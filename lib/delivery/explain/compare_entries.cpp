@@ -103,7 +103,8 @@ private:
     }
 
     void compare_both(const Pair& pair) {
-        const auto& [path, x, y] = std::tie(pair.a->path, pair.a->header, pair.b->header);
+        const auto& path = pair.a->path;
+        const auto &x = pair.a->header, &y = pair.b->header;
         std::size_t found = 0;
         const auto tell = [&](HeaderDifference&& difference) {
             ++found;
