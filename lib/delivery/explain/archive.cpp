@@ -5,8 +5,6 @@
 #include "oci/archive/members.hpp"
 #include "oci/printable.hpp"
 
-#include <algorithm>
-
 namespace cooper::delivery {
 
 namespace {
@@ -21,9 +19,8 @@ bool all_zeros(const Ranged& file, std::uint64_t offset, std::uint64_t length) {
 }  // namespace
 
 const ArchiveMember* ScannedArchive::find(std::string_view name) const {
-    const auto found = std::find_if(members.begin(), members.end(),
-                                    [&](const auto& member) { return member.name == name && member.header.is_file(); });
-    return found == members.end() ? nullptr : &*found;
+    const auto found = files.find(name);
+    return found == files.end() ? nullptr : &members[found->second];
 }
 
 std::optional<std::string> ScannedArchive::text(std::string_view name) const {
@@ -65,6 +62,9 @@ ScannedArchive scan_archive(std::shared_ptr<const FileRanged> file, const Run& r
         if (archive.members.size() == oci::kMaxMembers || bytes > kMaxScanBytes) {
             throw Error(ErrorCode::InvalidInput,
                         "the archive has more than " + std::to_string(archive.members.size()) + " members");
+        }
+        if (member.header.is_file()) {
+            archive.files.try_emplace(member.name, archive.members.size());
         }
         archive.members.push_back(std::move(member));
     }

@@ -26,6 +26,7 @@ struct ScannedArchive {
     std::shared_ptr<const FileRanged> file;
     std::vector<ArchiveMember> members;
     TarEnd end;
+    std::map<std::string, std::size_t, std::less<>> files;  ///< positions by name; of repeated ones the first
 
     /// nullptr: none, or a link.
     [[nodiscard]] const ArchiveMember* find(std::string_view name) const;
