@@ -16,8 +16,10 @@ std::vector<std::string> parse_health_command(std::string_view text) {
     if (!text.starts_with('[')) {
         return {"CMD-SHELL", std::string(text)};
     }
-    auto words = parse_words(text);
-    words.insert(words.begin(), "CMD");
+    std::vector<std::string> words{"CMD"};
+    for (std::string& word : parse_words(text)) {
+        words.push_back(std::move(word));
+    }
     return words;
 }
 
