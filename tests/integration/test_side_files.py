@@ -224,7 +224,7 @@ class LoadScript(SideFiles):
         for shell in shells():
             with self.subTest(shell=shell[0]):
                 bench = self.bench(shell)
-                self.assertGreater(len(bench.split("site_1.tar", 700)), 9)  # 008 is no number in base 8
+                self.assertGreater(len(bench.split("site_1.tar", 700)), 9)  # a count of 010 is ten, not eight
                 bench.split("app_1.tar", 100000)
                 self.loads(bench, "app_1.tar", "site_1.tar")
 

@@ -84,9 +84,8 @@ is_right() {
 
 # Parts are called NAME.partNNNofMMM. The set of $2 parts of $1 is complete.
 is_complete() {
-    last=${2#"${2%%[!0]*}"} # without leading zeros: 008 is no number to a shell
     number=1
-    while [ "$number" -le "$last" ]; do
+    while [ "$number" -le "$2" ]; do
         part=$(printf "%s.part%0${#2}dof%s" "$1" "$number" "$2")
         if [ ! -f "$part" ]; then
             missing=$part
@@ -137,7 +136,7 @@ join_parts() { # name, size, SHA-256
     joined=$1.joining
     rm -f "$joined"
     number=1
-    while [ "$number" -le "${parts#"${parts%%[!0]*}"}" ]; do
+    while [ "$number" -le "$parts" ]; do
         cat "$(printf "%s.part%0${#parts}dof%s" "$1" "$number" "$parts")" >> "$joined" || return 1
         number=$((number + 1))
     done
