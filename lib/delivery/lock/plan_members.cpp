@@ -2,26 +2,13 @@
 
 #include "cooper/base/tar.hpp"
 
+#include "base/counting_source.hpp"
+
 #include <algorithm>
 #include <array>
 
 namespace cooper::delivery {
 namespace {
-
-class CountingSource final : public Source {
-public:
-    explicit CountingSource(std::unique_ptr<Source> inner) : inner_(std::move(inner)) {}
-    std::size_t read(MutableBytes into) override {
-        const std::size_t count = inner_->read(into);
-        count_ += count;
-        return count;
-    }
-    [[nodiscard]] std::uint64_t count() const noexcept { return count_; }
-
-private:
-    std::unique_ptr<Source> inner_;
-    std::uint64_t count_ = 0;
-};
 
 std::string hex_byte(std::byte value) {
     constexpr std::string_view kDigits = "0123456789abcdef";

@@ -3,6 +3,7 @@
 #include "cooper/base/error.hpp"
 #include "cooper/base/text.hpp"
 
+#include "base/counting_source.hpp"
 #include "oci/printable.hpp"
 
 #include <algorithm>
@@ -15,22 +16,6 @@ namespace {
 /// These say what the archive holds: no writer repeats them, and two readers would take different ones.
 constexpr std::array<std::string_view, 4> kTablesOfContents = {"manifest.json", "index.json", "oci-layout",
                                                                "repositories"};
-
-/// Counts what is read, so that the place of a member in the file is known.
-class CountingSource final : public Source {
-public:
-    explicit CountingSource(std::unique_ptr<Source> inner) : inner_(std::move(inner)) {}
-    std::size_t read(MutableBytes into) override {
-        const std::size_t count = inner_->read(into);
-        count_ += count;
-        return count;
-    }
-    [[nodiscard]] std::uint64_t count() const noexcept { return count_; }
-
-private:
-    std::unique_ptr<Source> inner_;
-    std::uint64_t count_ = 0;
-};
 
 /// The target of the symlink at `name`, which is relative to the link's own directory; nullopt when it leads out.
 std::optional<std::string> symlink_target(const std::string& name, std::string_view link) {
