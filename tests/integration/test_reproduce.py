@@ -64,6 +64,10 @@ class Elsewhere(harness.TestCase):
     def lock(cls, name):
         return os.path.join(cls.out, name + ".lock.json")
 
+    def text_of_lock(self, name):
+        with open(self.lock(name), encoding="utf-8") as file:
+            return file.read()
+
     def elsewhere(self, *arguments, expect=0, years_on=True):
         """The command in a network namespace without an interface that is up, as nobody, with nothing of ours."""
         home = self.path("home")
@@ -138,7 +142,7 @@ class Elsewhere(harness.TestCase):
             byte = file.read(1)
             file.seek(-1, os.SEEK_CUR)
             file.write(bytes([byte[0] ^ 255]))
-        name = next(each for each in self.names if largest.name.split("/")[-1] in open(self.lock(each), encoding="utf-8").read())
+        name = next(each for each in self.names if largest.name.split("/")[-1] in self.text_of_lock(each))
         alone = self.cooper("reproduce", "@" + name, "--from", damaged, "--offline", "--no-store", "-o", self.path("x.tar"), expect=harness.INTEGRITY)
         self.assertIn("in " + damaged, alone.err)
         self.assertIn(largest.name.split("/")[-1], alone.err)
