@@ -11,6 +11,8 @@ namespace cooper::cli {
 
 namespace {
 
+constexpr std::size_t kGradeWidth = 8;  // the longest is "record"
+
 class VerifyCommand final : public Command {
 public:
     [[nodiscard]] VerbText text() const override {
@@ -89,8 +91,9 @@ private:
         std::string out;
         for (const auto& grade : verification.grades) {
             const std::string answer = !grade.checked ? "not looked at" : grade.reached ? "yes" : "NO";
-            out += aligned({{std::string(to_string(grade.grade)),
-                             answer + (grade.evidence.empty() ? "" : "  (" + grade.evidence + ")")}});
+            std::string name(to_string(grade.grade));
+            name.resize(kGradeWidth, ' ');
+            out += name + printable(answer + (grade.evidence.empty() ? "" : "  (" + grade.evidence + ")")) + "\n";
             for (const std::string& difference : grade.differences) {
                 out += "    " + printable(difference) + "\n";
             }
