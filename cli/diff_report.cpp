@@ -9,12 +9,6 @@ namespace cooper::cli {
 
 namespace {
 
-constexpr std::size_t kLongestValue = 200;  // of a value on a line; JSON has all of it
-
-std::string shortened(const std::string& value) {
-    return printable(value.size() > kLongestValue ? value.substr(0, kLongestValue) + "…" : value);
-}
-
 std::string sign_of(build::ChangeKind kind) {
     switch (kind) {
         case build::ChangeKind::Added:

@@ -10,12 +10,7 @@ namespace cooper::cli {
 
 namespace {
 
-constexpr std::size_t kLongestValue = 120;  // on a line; JSON has all that there is
 constexpr std::size_t kLongestStep = 80;
-
-std::string shortened(const std::string& text, std::size_t limit = kLongestValue) {
-    return printable(text.size() > limit ? text.substr(0, limit) + "…" : text);
-}
 
 std::string value_text(const std::optional<std::string>& value) {
     return value ? shortened(*value) : std::string("none");

@@ -92,6 +92,10 @@ std::string printable(std::string_view text) {
     return out;
 }
 
+std::string shortened(std::string_view text, std::size_t limit) {
+    return printable(text.substr(0, limit)) + (text.size() > limit ? "…" : "");
+}
+
 void print(std::string_view text) {
     if (!write_all(STDOUT_FILENO, text)) {
         throw SystemError("writing the result to standard output", errno);

@@ -29,6 +29,11 @@ struct OutputFlags {
 /// registries and commit messages say must not steer the terminal. Line breaks are kept and indented by two spaces.
 std::string printable(std::string_view text);
 
+/// As much of a value as fits on a line; JSON has all of it.
+inline constexpr std::size_t kLongestValue = 200;
+/// The text made printable, cut after `limit` bytes.
+std::string shortened(std::string_view text, std::size_t limit = kLongestValue);
+
 /// To standard output, all of it; throws SystemError when it cannot be written (a full disk, a closed pipe).
 void print(std::string_view text);
 /// One document, indented, ASCII only, with a newline.
