@@ -29,8 +29,10 @@ TEST_CASE("golden lock: the first version is read, and its tarball made again to
         const TempDirectory temporary;
         const auto archive = oci::ArchiveFile::open(tarball, temporary.path(), Run{});
         const fs::path again = temporary.path() / "again.tar";
-        const auto written =
-            oci::write_archive(plan_of(lock, archive.blobs()), again, {.checksum = true, .deep = true}, Run{});
+        oci::ArchiveWriteOptions options;
+        options.checksum = true;
+        options.deep = true;
+        const auto written = oci::write_archive(plan_of(lock, archive.blobs()), again, options, Run{});
         CHECK(written.sha256 == lock.output.sha256);
         CHECK(read_file(again, 1 << 20) == read_file(tarball, 1 << 20));
     }

@@ -91,7 +91,7 @@ void check_consistent(const MemoryPlace& place, const SigningKey* key) {
         if (name == kChecksumsFile || name == kSignatureFile || name == kPublicKeyFile) {
             continue;
         }
-        tarballs += at.ends_with(".tar") ? 1 : 0;
+        tarballs += at.ends_with(".tar") ? 1U : 0U;
         REQUIRE(checksums.find(name) != nullptr);
         CHECK(*checksums.find(name) == sha256(bytes));
     }
@@ -378,7 +378,7 @@ TEST_CASE("load script: names that a shell could take for more are refused", "[u
         return load_script({{key_name, name, 1, sha256("x"), {}}});
     };
     CHECK_THAT(script_of("app:1.tar", "app_1.tar"), Catch::Contains("\"$@\" app_1.tar app:1.tar 1 "));
-    for (const std::string& evil :
+    for (const std::string evil :
          {"$(id).tar", "a;b.tar", "-a.tar", ".a.tar", "a b.tar", "a'.tar", "a\".tar", "a\n.tar", "a`.tar", "a&.tar",
           "a/b.tar", "*.tar", "a.txt", "", "\\.tar", "#.tar", "~.tar"}) {
         CHECK_THROWS_AS(script_of(evil, "app_1.tar"), Error);
