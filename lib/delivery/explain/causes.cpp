@@ -145,7 +145,7 @@ constexpr std::array kTable = {
              "etc/ssh/ssh_host_*",
              ""},
     CauseRow{
-        {"wget-hsts", "/root/.wget-hsts holds the times of visits", "remove it in the same RUN, or use wget --no-hsts"},
+        {"wget-hsts", ".wget-hsts in a home directory holds the times of visits", "remove it in the same RUN, or use wget --no-hsts"},
         kFiles,
         kSubstance,
         "*.wget-hsts",
