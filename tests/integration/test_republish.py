@@ -145,6 +145,28 @@ class RepublishCase(harness.TestCase):
             self.assertEqual((image["sent"], image["copied"]), (image["size"], 0), code)
             self.check_object(image)
 
+    def test_5_a_copy_that_is_late_does_not_replace_what_was_sent(self):
+        old = self.publish("one")["key"]
+        copies, late = [], threading.Event()
+
+        def refuse_the_first_and_delay_the_rest(request):
+            if request.operation == "UploadPartCopy":
+                copies.append(request)
+                if request is copies[0]:
+                    self.client.put_object(Bucket="bucket", Key=old, Body=b"\0" * (SIZE + 8 * MIB))
+                    return Answer(501, "NotImplemented")
+                late.wait(1.5)
+            if request.operation == "CompleteMultipartUpload" and not late.is_set():
+                late.set()  # who completes by now did not wait for the copies: they come first
+                self.store.wait_for("UploadPartCopy", len(copies), seconds=5)
+            return None
+
+        self.store.before = refuse_the_first_and_delay_the_rest
+        image = self.publish("two")
+        self.assertGreater(len(copies), 1)
+        self.assertNotIn("does not join", image["said"])
+        self.check_object(image)
+
     def test_6_a_lying_lock_in_the_bucket_costs_bytes_and_nothing_else(self):
         old = self.publish("one")
         # The same size and metadata, other bytes in the middle: copies are taken, looked at, and thrown away.

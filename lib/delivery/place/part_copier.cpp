@@ -22,7 +22,7 @@ PartCopier::PartCopier(s3::Bucket& bucket, std::string key, std::string upload_i
       run_(run.with_stop(stop_.get_token())),
       waiting_(copies.rbegin(), copies.rend()) {
     for (const Copy& copy : copies) {
-        outcome_.emplace(copy.number, std::nullopt);
+        outcomes_.emplace(copy.number, Outcome{});
     }
     for (std::size_t i = 0; i < std::min(kThreads, copies.size()); ++i) {
         threads_.emplace_back([this] { copy_parts(); });
@@ -35,14 +35,18 @@ PartCopier::~PartCopier() {
 
 std::optional<s3::UploadedPart> PartCopier::await(std::uint32_t number) {
     std::unique_lock lock(mutex_);
-    const auto found = outcome_.find(number);
-    if (found == outcome_.end()) {
+    const auto found = outcomes_.find(number);
+    if (found == outcomes_.end()) {
         return std::nullopt;
     }
-    if (!changed_.wait(lock, run_.stop, [&] { return found->second || given_up_; })) {
+    const Outcome& outcome = found->second;
+    const auto settled = [&] {
+        return outcome.state == Outcome::State::Ended || (given_up_ && outcome.state == Outcome::State::Waiting);
+    };
+    if (!changed_.wait(lock, run_.stop, settled)) {
         throw Cancelled();
     }
-    return found->second;
+    return outcome.part;
 }
 
 void PartCopier::give_up(const std::string& why) {
@@ -60,33 +64,35 @@ void PartCopier::give_up(const std::string& why) {
 }
 
 void PartCopier::copy_parts() {
-    for (;;) {
-        Copy next;
-        {
-            const std::scoped_lock lock(mutex_);
-            if (waiting_.empty() || run_.stop.stop_requested()) {
-                return;
-            }
-            next = waiting_.back();
-            waiting_.pop_back();
-        }
+    while (const std::optional<Copy> copy = next()) {
+        std::optional<s3::UploadedPart> part;
         try {
-            copy(next);
+            part = bucket_.copy_part(key_, upload_id_, copy->number, source_key_, source_etag_, copy->source_offset,
+                                     copy->length, run_);
         } catch (const Cancelled&) {
             return;
         } catch (const std::exception& error) {
             give_up(error.what());
-            return;
         }
+        end(copy->number, std::move(part));
     }
 }
 
-void PartCopier::copy(const Copy& copy) {
-    s3::UploadedPart part = bucket_.copy_part(key_, upload_id_, copy.number, source_key_, source_etag_,
-                                              copy.source_offset, copy.length, run_);
+std::optional<PartCopier::Copy> PartCopier::next() {
+    const std::scoped_lock lock(mutex_);
+    if (waiting_.empty() || run_.stop.stop_requested()) {
+        return std::nullopt;
+    }
+    const Copy copy = waiting_.back();
+    waiting_.pop_back();
+    outcomes_.at(copy.number).state = Outcome::State::UnderWay;
+    return copy;
+}
+
+void PartCopier::end(std::uint32_t number, std::optional<s3::UploadedPart> part) {
     {
         const std::scoped_lock lock(mutex_);
-        outcome_[copy.number] = std::move(part);
+        outcomes_.at(number) = {Outcome::State::Ended, std::move(part)};
     }
     changed_.notify_all();
 }

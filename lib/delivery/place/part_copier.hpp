@@ -33,14 +33,21 @@ public:
     PartCopier(const PartCopier&) = delete;
     PartCopier& operator=(const PartCopier&) = delete;
 
-    /// Waits for a part; nullopt: it is none of the copies, or was not copied. What was copied is not checked.
+    /// Waits until a part was copied, or will not be; nullopt: it is none of the copies, or was not copied, and no copy
+    /// of it is under way that could replace what is sent now. What was copied is not checked.
     std::optional<s3::UploadedPart> await(std::uint32_t number);
     /// No further copies: `why` is told, once.
     void give_up(const std::string& why);
 
 private:
+    struct Outcome {
+        enum class State { Waiting, UnderWay, Ended } state = State::Waiting;
+        std::optional<s3::UploadedPart> part;
+    };
+
     void copy_parts();
-    void copy(const Copy& copy);
+    std::optional<Copy> next();
+    void end(std::uint32_t number, std::optional<s3::UploadedPart> part);
 
     s3::Bucket& bucket_;
     std::string key_;
@@ -52,8 +59,8 @@ private:
     Run run_;
     std::mutex mutex_;
     std::condition_variable_any changed_;
-    std::vector<Copy> waiting_;                                         // last first
-    std::map<std::uint32_t, std::optional<s3::UploadedPart>> outcome_;  // no entry: none of ours; empty: not yet
+    std::vector<Copy> waiting_;  // last first
+    std::map<std::uint32_t, Outcome> outcomes_;
     bool given_up_ = false;
     std::vector<std::jthread> threads_;
 };

@@ -143,7 +143,7 @@ private:
             return;
         } catch (const Error& error) {
             const bool refused = error.code() == ErrorCode::InvalidInput || error.code() == ErrorCode::Unsupported;
-            if (!refused || result.traffic.copied + result.traffic.resumed == 0) {
+            if (!refused || (!older && result.traffic.resumed == 0)) {
                 throw;
             }
             run_.progress->notice(NoticeLevel::Info, place_.name() +
