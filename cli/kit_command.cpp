@@ -32,11 +32,7 @@ public:
     void declare(CommandLine& line) override {
         line.heading("Kit");
         line.value("-o, --output", "FILE", "the kit to write; required", file_);
-        pile_.declare(line);
-        connection_.declare_registry(line);
-        line.heading("Store");
-        connection_.store.declare(line);
-        connection_.declare_network(line);
+        pile_.declare(line, connection_);
         output.declare(line);
     }
 

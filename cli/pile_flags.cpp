@@ -4,12 +4,16 @@
 
 namespace cooper::cli {
 
-void PileFlags::declare(CommandLine& line) {
+void PileFlags::declare(CommandLine& line, ConnectionFlags& connection) {
     line.values("--from", "PLACE", "a kit, an older tarball, an OCI layout or archive; repeatable, asked in order",
                 from);
     line.toggle("--offline", "no network at all; default: registries for blobs that are nowhere else", offline);
     line.parsed("--jobs", "N", "blobs read at once; default: 4", jobs,
                 [](std::string_view text) { return parse_count(text, 1, 64); });
+    connection.declare_registry(line);
+    line.heading("Store");
+    connection.store.declare(line);
+    connection.declare_network(line);
 }
 
 void PileFlags::fill(delivery::BlobPile& pile, Session& session) const {

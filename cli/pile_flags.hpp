@@ -16,7 +16,8 @@ struct PileFlags {
     bool offline = false;
     unsigned jobs = 4;
 
-    void declare(CommandLine& line);
+    /// Its own, then those of `connection` for registries, the store and the network.
+    void declare(CommandLine& line, ConnectionFlags& connection);
     /// The places given, then the store, then (unless --offline) the registries that locks name.
     void fill(delivery::BlobPile& pile, Session& session) const;
 };

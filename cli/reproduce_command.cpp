@@ -37,11 +37,7 @@ public:
     void declare(CommandLine& line) override {
         line.heading("Tarball");
         line.value("-o, --output", "FILE", "default: the lock's name of it, here", file_);
-        pile_.declare(line);
-        connection_.declare_registry(line);
-        line.heading("Store");
-        connection_.store.declare(line);
-        connection_.declare_network(line);
+        pile_.declare(line, connection_);
         output.declare(line);
     }
 
