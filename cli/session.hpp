@@ -33,6 +33,8 @@ public:
 
     [[nodiscard]] const Run& run() const noexcept { return run_; }
     [[nodiscard]] const Environment& environment() const noexcept { return environment_; }
+    /// For services that are neither registry, engine nor bucket.
+    [[nodiscard]] HttpClient& http();
     [[nodiscard]] oci::RegistryClient& registry();
     [[nodiscard]] oci::EngineClient& engine();
     /// For oci::open_place and oci::write_place. The store is read where it exists; `Fill` makes it, and keeps there
@@ -52,7 +54,6 @@ public:
     void finish_progress() { display_.close(); }
 
 private:
-    HttpClient& http();
     void open_store(Store store);
 
     const ConnectionFlags& flags_;
