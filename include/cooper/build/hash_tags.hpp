@@ -69,6 +69,9 @@ struct CompatibleInputs {
     std::filesystem::path source;                   ///< v0: the package directory itself when empty
     std::string suffix;                             ///< v1; v0 has none and refuses it
     std::optional<std::string> runtime_repository;  ///< v0: $OH_RUNTIME_RUNTIME_IMAGE_REPO
+    /// Base images with a port or a digest have tags too, where the originals fail or make tags that no registry takes:
+    /// v0's `repository` stays empty, and '@' is "_at_" in the versioned tag. All other tags are as without it.
+    bool any_base = false;
     std::filesystem::path cache_directory;          ///< as in TreeOptions
     unsigned threads = 0;
 };

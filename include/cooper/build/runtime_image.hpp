@@ -25,6 +25,8 @@ namespace cooper::build {
 /// What is known besides the settings.
 struct RuntimeImageInputs {
     std::optional<Digest> base_digest;  ///< what the base names now; profile cooper needs it
+    /// BASE@DIGEST can be asked for: false when the digest is only an engine's image ID.
+    bool base_digest_names_it = true;
     oci::Platform platform = oci::Platform::host();
     std::string target;                     ///< one of the settings' targets; may be empty
     std::string default_registry_prefix;    ///< the Runtime API's; used when the settings name no repository

@@ -46,6 +46,14 @@ std::string hash_source_files(const std::filesystem::path& root, std::vector<std
     return truncate_hash(source.digest);
 }
 
+/// No tag with '@' was ever accepted by a registry, so no cache can have one by another name.
+std::string usable_slug(std::string slug, const CompatibleInputs& inputs) {
+    if (const auto at = slug.find('@'); inputs.any_base && at != std::string::npos) {
+        slug.replace(at, 1, "_at_");
+    }
+    return slug;
+}
+
 /// Checked only now: computed byte for byte, then refused where no registry would take it.
 void check_and_record(HashTags& tags) {
     check_tag(tags.source, "source tag");
@@ -62,9 +70,12 @@ HashTags v0_tags(const CompatibleInputs& inputs, const Run& run) {
             .advise("leave it out, or use profile v1 or cooper");
     }
     HashTags tags;
-    tags.repository = repository_and_tag(inputs.lock.base_image, inputs.version, inputs.runtime_repository).repository;
+    if (!inputs.any_base) {
+        tags.repository =
+            repository_and_tag(inputs.lock.base_image, inputs.version, inputs.runtime_repository).repository;
+    }
     auto lock = hash_locks_v0(inputs.lock, run);
-    const auto slug = base_slug_v0(inputs.lock.base_image);
+    const auto slug = usable_slug(base_slug_v0(inputs.lock.base_image), inputs);
     tags.versioned = "oh_v" + inputs.version + "_" + slug;
     tags.lock = "oh_v" + inputs.version + "_" + lock.digits;
     tags.record = begin_record("v0", inputs, slug, std::move(lock));
@@ -80,7 +91,7 @@ HashTags v1_tags(const CompatibleInputs& inputs, const Run& run) {
     }
     HashTags tags;
     auto lock = hash_locks_v1(inputs.lock, run);
-    const auto slug = base_slug_v1(inputs.lock.base_image);
+    const auto slug = usable_slug(base_slug_v1(inputs.lock.base_image), inputs);
     const auto lock_part = "v" + inputs.version + "_" + lock.digits;
     tags.versioned = "v" + inputs.version + "_" + slug + inputs.suffix;
     tags.lock = lock_part + inputs.suffix;
