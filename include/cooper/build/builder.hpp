@@ -36,6 +36,13 @@ struct BuilderAbilities {
     bool platforms = true;
 };
 
+/// The builder did what it was asked, and a step of the Dockerfile failed: nothing is wrong with cooper, engine or
+/// network. what() has the step, its exit status where the builder tells it, and its last lines. CommandFailed.
+class BuildFailed : public Error {
+public:
+    explicit BuildFailed(const std::string& message) : Error(ErrorCode::CommandFailed, message) {}
+};
+
 /// Safe from several threads.
 class Builder {
 public:
