@@ -1,5 +1,6 @@
 #include "exit_code.hpp"
 
+#include "cooper/build/builder.hpp"
 #include "cooper/delivery/delta.hpp"
 #include "cooper/delivery/lock.hpp"
 #include "cooper/delivery/publish.hpp"
@@ -26,6 +27,10 @@ int exit_code_of(const Error& error) noexcept {
     }
     if (dynamic_cast<const delivery::NotReproducible*>(&error) != nullptr) {
         return kExitNotReproducible;
+    }
+    if (dynamic_cast<const build::BuildFailed*>(&error) != nullptr ||
+        dynamic_cast<const build::RemoteBuildError*>(&error) != nullptr) {
+        return kExitBuildFailed;
     }
     switch (error.code()) {
         case ErrorCode::Integrity:

@@ -12,6 +12,7 @@ inline constexpr int kExitDone = 0;
 inline constexpr int kExitFailure = 1;
 inline constexpr int kExitDiffers = 1;  // cooper diff, as diff(1) has it
 inline constexpr int kExitUsage = 2;
+inline constexpr int kExitBuildFailed = 3;
 inline constexpr int kExitIntegrity = 4;
 inline constexpr int kExitNotReproducible = 5;
 inline constexpr int kExitAccessDenied = 7;

@@ -25,6 +25,7 @@ constexpr std::string_view kExitCodes =
     "    0  done, and verified\n"
     "    1  another failure; of cooper diff and explain also: there are differences\n"
     "    2  the command line is wrong\n"
+    "    3  a step of a build failed\n"
     "    4  bytes are not what their digest, size or signature says\n"
     "    5  not the same again, or not to the grade that was asked (reproduce, verify)\n"
     "    7  credentials are missing, wrong or not sufficient (registry, S3, STS)\n"

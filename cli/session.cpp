@@ -48,11 +48,17 @@ HttpClient& Session::http() {
     return *http_;
 }
 
-oci::RegistryClient& Session::registry() {
-    if (!registry_) {
+const oci::RegistryCredentialSource& Session::registry_credentials() {
+    if (!registry_credentials_) {
         registry_credentials_ = login_.empty() ? oci::make_ecosystem_credentials(environment_, flags_.authfile)
                                                : oci::make_fixed_credentials(split_login(login_));
-        registry_ = std::make_unique<oci::RegistryClient>(http(), *registry_credentials_, environment_,
+    }
+    return *registry_credentials_;
+}
+
+oci::RegistryClient& Session::registry() {
+    if (!registry_) {
+        registry_ = std::make_unique<oci::RegistryClient>(http(), registry_credentials(), environment_,
                                                           oci::RegistryOptions{.insecure = flags_.insecure,
                                                                                .ca_file = flags_.ca_file,
                                                                                .certs_directory = flags_.cert_dir,

@@ -36,6 +36,7 @@ public:
     /// For services that are neither registry, engine nor bucket.
     [[nodiscard]] HttpClient& http();
     [[nodiscard]] oci::RegistryClient& registry();
+    [[nodiscard]] const oci::RegistryCredentialSource& registry_credentials();
     [[nodiscard]] oci::EngineClient& engine();
     /// For oci::open_place and oci::write_place. The store is read where it exists; `Fill` makes it, and keeps there
     /// what comes from registries.
