@@ -5,6 +5,7 @@
 
 #include "command.hpp"
 #include "github_output.hpp"
+#include "project_flags.hpp"
 #include "session.hpp"
 #include "tags_flags.hpp"
 #include "tags_report.hpp"
@@ -17,23 +18,6 @@ constexpr std::size_t kMaxRecord = 256U << 20;  // a million files with long nam
 
 build::TagRecord read_record(const std::string& file) {
     return build::parse_tag_record(read_file(file, kMaxRecord), file);
-}
-
-/// NAME=VALUE, or NAME with the environment's value, as docker build takes it.
-std::pair<std::string, std::string> build_arg(const std::string& text, const Environment& environment) {
-    const std::size_t equals = text.find('=');
-    if (equals == 0) {
-        throw UsageError("--build-arg: \"" + text + "\" has no name");
-    }
-    if (equals != std::string::npos) {
-        return {text.substr(0, equals), text.substr(equals + 1)};
-    }
-    const auto found = environment.all().find(text);
-    if (found == environment.all().end()) {
-        throw UsageError("--build-arg " + text + ": the environment has no such variable",
-                         "--build-arg " + text + "=VALUE");
-    }
-    return {text, found->second};
 }
 
 class TagsCommand final : public Command {
@@ -129,7 +113,7 @@ private:
         }
         inputs.target = flags_.target;
         for (const std::string& text : flags_.build_args) {
-            inputs.build_args.push_back(build_arg(text, session.environment()));
+            inputs.build_args.push_back(parse_build_arg(text, session.environment()));
         }
         inputs.recipes = flags_.recipes;
         inputs.lock_files = flags_.lock_files;

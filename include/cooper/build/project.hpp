@@ -3,7 +3,7 @@
 //
 //     Project project = read_project("cooper.json");
 //     ImageSettings runtime = project.image("runtime");            // the file's defaults with the image's on top
-//     runtime.overlay(settings_from(environment));                 // $BASE_IMAGE, $TARGET, $CUSTOM_TAGS
+//     runtime.overlay(settings_from(environment, "cooper"));       // $BASE_IMAGE, $TARGET, $CUSTOM_TAGS
 //     runtime.base = "ubuntu:24.04";                               // and what flags say
 #pragma once
 
@@ -21,6 +21,8 @@
 namespace cooper::build {
 
 inline constexpr std::string_view kProjectFile = "cooper.json";
+inline constexpr std::string_view kDefaultTagProfile = "cooper";
+inline constexpr std::size_t kMaxProjectFile = 4U << 20;
 
 /// A file or directory that goes into the build context besides the sources.
 struct ExtraFile {
@@ -63,9 +65,10 @@ struct ImageSettings {
     std::optional<std::vector<std::string>> look_in;  ///< where images are looked up: "engine", "registry", "store"
     std::optional<std::string> runtime_api_url;       ///< never its key
 
-    /// What `upper` says counts, the rest stays. Lists are replaced; variables and build_args are merged by name.
+    /// What `upper` says counts, the rest stays. Lists are replaced; variables and build_args are merged by name. Of
+    /// settings that say the same in two ways (template and dockerfile, version and version_file, repository and
+    /// registry_prefix) upper's one replaces the other one below.
     void overlay(const ImageSettings& upper);
-    bool operator==(const ImageSettings&) const = default;
 };
 
 struct Project {
@@ -79,24 +82,40 @@ struct Project {
 };
 
 /// Throws Error{InvalidInput} "cooper.json:12: …" for what is no project: JSON, types, unknown keys ("did you mean
-/// …?"), values outside their set, paths that leave the root, keys that exclude each other.
+/// …?"), values outside their set, paths that leave the root, keys that exclude each other; Error{Unsupported} for a
+/// format that a later cooper wrote.
 Project parse_project(std::string_view text, const std::filesystem::path& file);
-/// parse_project() of a file of at most 4 MiB. Throws SystemError besides.
+/// parse_project() of a file of at most kMaxProjectFile bytes. Throws SystemError besides.
 Project read_project(const std::filesystem::path& file);
-/// cooper.json in `directory` or the nearest directory above that has one, up to the root of the git work tree;
-/// nullopt: there is none.
+/// cooper.json in `directory` or the nearest directory above that has one, up to the root of the git work tree, or of
+/// the file system where there is none; nullopt: there is none. A file above that belongs neither to the owner of
+/// `directory` nor to the caller nor to root is passed over: whoever may write to /tmp must not steer builds below it.
 std::optional<std::filesystem::path> find_project(const std::filesystem::path& directory);
 
 /// What the environment says: BASE_IMAGE, TARGET, CUSTOM_TAGS (comma-separated, blanks trimmed, empty ones dropped),
-/// RUNTIME_API_URL, OH_RUNTIME_RUNTIME_IMAGE_REPO (repository, for profile v0 alone).
-ImageSettings settings_from(const Environment& environment);
+/// RUNTIME_API_URL, and for the profile "v0" OH_RUNTIME_RUNTIME_IMAGE_REPO (repository). Throws Error{InvalidInput}
+/// "$BASE_IMAGE: …".
+ImageSettings settings_from(const Environment& environment, std::string_view profile);
+/// "base is ubuntu:24.04, from $BASE_IMAGE" for all that settings_from() changes between the layer below and the one
+/// above, which hides it: a person may not have meant it.
+std::vector<std::string> environment_remarks(const ImageSettings& below, const ImageSettings& above,
+                                             const Environment& environment, std::string_view profile);
 
+/// Throws Error{InvalidInput} when `text` cannot be a value of this key, or an element of it where it is a list:
+/// check_setting("platforms", "linux/amd64").
+void check_setting(std::string_view key, std::string_view text);
 /// What is wrong with settings that layers made together ("template" and "dockerfile", a profile that nobody knows, an
 /// impossible platform). Throws Error{InvalidInput}.
 void check_settings(const ImageSettings& settings);
 
-/// A commented project file to begin with. `files` are the names in the project's directory; lock files, sources and
-/// templates that are there are filled in.
+/// A variable of templates, written in the language of the project file: JSON with comments. `what` names it in errors.
+/// Throws Error{InvalidInput}.
+TemplateValue parse_template_value(std::string_view json, const std::string& what);
+
+/// A commented project file to begin with. `files` are the names in the project's directory, of directories with a
+/// '/' at the end; lock files, sources and templates that are there are filled in.
 std::string initial_project(std::string_view image, const std::vector<std::string>& files);
+/// A JSON Schema (draft-07) of project files, for editors.
+std::string project_schema();
 
 }  // namespace cooper::build
