@@ -34,6 +34,7 @@ std::unique_ptr<Command> make_append_command();
 std::unique_ptr<Command> make_changelog_command();
 std::unique_ptr<Command> make_copy_command();
 std::unique_ptr<Command> make_delete_command();
+std::unique_ptr<Command> make_init_command();
 std::unique_ptr<Command> make_inspect_command();
 std::unique_ptr<Command> make_list_tags_command();
 std::unique_ptr<Command> make_referrers_command();
