@@ -25,24 +25,29 @@ struct ContextOptions {
     std::filesystem::path root;
     std::string dockerfile;            ///< its text; "Dockerfile" at the context's root, before all else
     std::vector<std::string> sources;  ///< files and directories below root; empty: all of it
-    std::vector<ExtraFile> files;      ///< besides; ignore rules do not count for a file that is named here
-    std::string prefix;                ///< sources and files lie below it: "code"; empty: at the context's root
-    std::vector<std::string> ignore;   ///< on top of kDefaultIgnore, in .dockerignore's language
+    /// Besides. Ignore rules do not count for a file that is named here; of a directory, only kDefaultIgnore does.
+    std::vector<ExtraFile> files;
+    std::string prefix;               ///< sources and files lie below it: "code"; empty: at the context's root
+    std::vector<std::string> ignore;  ///< on top of kDefaultIgnore, in .dockerignore's language
     bool default_ignore = true;
     bool dockerignore = true;                ///< honour ROOT/.dockerignore
     std::vector<std::string> allow_secrets;  ///< paths and patterns (.dockerignore's language) that may go in
 };
 
 /// A plain tar, known before a file's content is read. Members: "Dockerfile", then files and directories sorted by the
-/// bytes of their paths, parents before what they hold; owner 0:0, times 0 (1970), modes as TreeEntry has them; no
-/// directory but those that hold something or were empty in the tree. A Ranged: open(0, size()) streams the files, and
-/// throws Error{Integrity} for one that is not what it was. Safe from several threads. Memory: the list of names.
+/// bytes of their paths, parents before what they hold; owner 0:0, times 0 (1970), modes and directories as read_tree()
+/// has them, so that what a source tag covers is what the context holds. Hard links are files of their own. A file
+/// "Dockerfile" of the sources that would stand at the context's root is left out (with a notice when it differs), and
+/// so are the ignore files there (.dockerignore, .containerignore, Dockerfile.dockerignore): their patterns count
+/// already, and not all builders look for them in a tar.
+/// A Ranged: open(0, size()) streams the files, and throws Error{Integrity} for one that is not what it was. Safe from
+/// several threads. Memory: the list of names.
 class BuildContext final : public Ranged {
 public:
-    /// Throws Error{InvalidInput}: a path or link out of the root (each link is named), a file whose name looks like a
-    /// credential and that is not allowed (all are named), two things at one place of the context, a device;
-    /// Error{NotFound}: a source or file that is not there; what read_tree() throws. A fifo or socket is left out with
-    /// a notice.
+    /// Throws Error{InvalidInput}: a path out of the root; symlinks that are absolute or lead out of the root, or out
+    /// of a directory that has another place in the context; files that look like credentials and are not allowed (of
+    /// both ten are named and the rest counted); two things at one place of the context; a device. Error{NotFound}: a
+    /// source or file that is not there; what read_tree() throws. A fifo or socket is left out with a notice.
     static BuildContext make(const ContextOptions& options, const Run& run);
 
     using Ranged::open;
@@ -55,6 +60,8 @@ public:
 
 private:
     struct State;
+    explicit BuildContext(std::shared_ptr<const State> state) : state_(std::move(state)) {}
+
     std::shared_ptr<const State> state_;
 };
 
@@ -68,7 +75,8 @@ struct WrittenContext {
 WrittenContext write_context(const BuildContext& context, const std::filesystem::path& file, const Run& run);
 
 /// True for a name that usually holds a credential: ".env", "id_ed25519", "credentials.json", "server.key", ".npmrc",
-/// ".aws/credentials"; `path` is below a root. The list is in the source with its reasons.
+/// ".aws/credentials"; `path` is below a root. The list is in the source with its reasons. BuildContext also looks into
+/// files whose names are as often harmless: a .pem without a private key, a .npmrc without a token are no secrets.
 bool looks_like_secret(std::string_view path);
 
 // --- output directories ---------------------------------------------------------------------------------------------
@@ -99,22 +107,29 @@ struct BuildBase {
     Level level = Level::Scratch;
 };
 
-/// True when the settings have no template or Dockerfile and the root is a checkout of OpenHands' agent server, whose
-/// Dockerfile and list of sources are built in (openhands/sdk, tools, workspace and agent_server; pyproject.toml,
-/// uv.lock, README.mdx, LICENSE).
+/// True when neither the settings nor the root have a template or Dockerfile and the root is a checkout of OpenHands'
+/// agent server, whose Dockerfile and list of sources are built in (openhands/sdk, tools, workspace and agent_server;
+/// pyproject.toml, uv.lock, README.mdx, README.md, LICENSE).
 bool is_agent_server(const ImageSettings& settings);
 
+/// What the agent server's own script has, where the settings say nothing: base image, sources, files, lock file, what
+/// is ignored, targets. Settings of anything else stay as they are.
+ImageSettings with_agent_server(ImageSettings settings);
+
 /// The Dockerfile of the image: the template rendered with base_image, build_from_scratch, build_from_versioned,
-/// build_from_lock, target, and the settings' variables on top; or the Dockerfile as it is (Level::Scratch alone: else
+/// build_from_lock, target, extra_deps (the extra dependencies with blanks between them), enable_browser (the setting
+/// `browser`), and the settings' variables on top; or the Dockerfile as it is (Level::Scratch alone: else
 /// Error{InvalidInput}); or the agent server's. With none named: Dockerfile.j2, then Dockerfile in the root.
 /// Throws TemplateError, Error{NotFound} with what to give.
 std::string dockerfile_text(const ImageSettings& settings, const BuildBase& base, const std::string& target,
                             const Run& run);
 /// The image has a template, so it can be built on a lock or versioned image.
 bool has_levels(const ImageSettings& settings);
-/// Files that decide the recipe, below root: the template with what it may include, or the Dockerfile.
+/// Files that decide the recipe, below root: the template and what it includes for any level and target, or the
+/// Dockerfile. Empty for what is built in.
 std::vector<std::string> recipe_files(const ImageSettings& settings);
 
+/// The context of these settings, with_agent_server() where that fits.
 ContextOptions context_options(const ImageSettings& settings, std::string dockerfile);
 
 /// The Dockerfile that builds the same without any argument: stages behind `target` are cut, and the ARGs that `args`

@@ -6,6 +6,7 @@
 #include "build/paths.hpp"
 #include "build/tree/dockerignore_pattern.hpp"
 #include "build/tree/file_hashes.hpp"
+#include "build/tree/tree_listing.hpp"
 #include "build/tree/tree_walk.hpp"
 #include "oci/printable.hpp"
 
@@ -177,26 +178,29 @@ private:
 
 }  // namespace
 
-Tree read_tree(const TreeOptions& options, const Run& run) {
-    const auto root = open_root(options.root);
+TreeListing list_tree(const TreeOptions& options, const Run& run) {
+    TreeListing listing;
+    listing.root = open_root(options.root);
     const auto of_file = read_dockerignore(options);
     const auto of_options = in_context("in the list of what to ignore", [&] { return Dockerignore(options.ignore); });
     const unsigned threads = hashing_threads(options.threads);
-    auto walked = walk_tree(root, options.root, {of_file, of_options, clean_sources(options), threads}, run);
+    auto walked = walk_tree(listing.root, options.root, {of_file, of_options, clean_sources(options), threads}, run);
 
     bring_back_parents(*walked.top);
 
-    Tree tree;
-    std::vector<FileToHash> files;
-    tree.entries.reserve(walked.items);
-    files.reserve(walked.items);
-    Collector(tree, files, options, run).collect(*walked.top);
-    walked.top.reset();
+    listing.tree.entries.reserve(walked.items);
+    listing.files.reserve(walked.items);
+    Collector(listing.tree, listing.files, options, run).collect(*walked.top);
+    return listing;
+}
 
+Tree read_tree(const TreeOptions& options, const Run& run) {
+    auto listing = list_tree(options, run);
     FileHashOptions hashing;
     hashing.cache_directory = options.cache_directory;
-    hashing.threads = threads;
-    auto hashes = hash_files(root, options.root, files, hashing, run);
+    hashing.threads = hashing_threads(options.threads);
+    auto hashes = hash_files(listing.root, options.root, listing.files, hashing, run);
+    Tree tree = std::move(listing.tree);
     tree.files_read = hashes.files_read;
     auto hex = hashes.hex.begin();
     for (auto& entry : tree.entries) {

@@ -1,0 +1,222 @@
+#include "cooper/base/compression.hpp"
+#include "cooper/base/error.hpp"
+#include "cooper/base/tar.hpp"
+#include "cooper/build/context.hpp"
+
+#include "base/hashed_file.hpp"
+#include "build/context/members.hpp"
+#include "build/paths.hpp"
+#include "oci/printable.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace cooper::build {
+
+/// The tar as it will be. Nothing of it is kept but names and one header's text.
+struct ContextTar {
+    std::string head;  ///< the generated Dockerfile's member, whole
+    ContextMembers tree;
+    std::uint64_t size = 0;
+    std::uint64_t files = 0;
+};
+
+struct BuildContext::State : ContextTar {};
+
+namespace {
+
+constexpr std::uint64_t kEndOfArchive = 2 * kTarBlock;
+
+/// Owner 0:0 and time 0: only names, modes and contents count.
+std::string header_of(const ContextMember& member) {
+    TarEntry entry;
+    entry.type = member.kind == EntryKind::Directory ? TarType::Directory
+                 : member.kind == EntryKind::Symlink ? TarType::Symlink
+                                                     : TarType::File;
+    entry.path = member.name;
+    entry.link = member.link;
+    entry.mode = member.mode;
+    entry.size = member.size();
+    return tar_header(entry);
+}
+
+std::string dockerfile_member(const std::string& text) {
+    TarEntry entry;
+    entry.path = kContextDockerfile;
+    entry.size = text.size();
+    return tar_header(entry) + text + std::string(tar_padding(text.size()), '\0');
+}
+
+/// Streams a range of the tar, one file open at a time.
+class ContextSource final : public Source {
+public:
+    ContextSource(std::shared_ptr<const ContextTar> tar, std::uint64_t offset, std::uint64_t length)
+        : tar_(std::move(tar)), position_(offset), end_(offset + length) {
+        const auto behind =
+            std::upper_bound(members().begin(), members().end(), offset,
+                             [](std::uint64_t wanted, const auto& member) { return wanted < member.offset; });
+        next_ = static_cast<std::size_t>(behind - members().begin());
+        if (next_ > 0) {
+            enter(next_ - 1);
+        }
+    }
+
+    std::size_t read(MutableBytes into) override {
+        std::size_t done = 0;
+        while (done < into.size() && position_ < end_) {
+            const auto room = static_cast<std::size_t>(std::min<std::uint64_t>(into.size() - done, end_ - position_));
+            const auto count = read_piece(into.subspan(done, room));
+            done += count;
+            position_ += count;
+        }
+        return done;
+    }
+
+private:
+    [[nodiscard]] const std::vector<ContextMember>& members() const { return tar_->tree.members; }
+
+    void enter(std::size_t index) {
+        member_ = &members()[index];
+        next_ = index + 1;
+        header_ = header_of(*member_);
+        content_begin_ = member_->offset + header_.size();
+        content_end_ = content_begin_ + member_->size();
+        member_end_ = content_end_ + tar_padding(member_->size());
+        file_ = FileDescriptor();
+        if (member_->kind == EntryKind::File && member_->size() == 0) {
+            open_file();  // it might have a content by now
+        }
+    }
+
+    /// At least one byte.
+    std::size_t read_piece(MutableBytes into) {
+        if (position_ < tar_->head.size()) {
+            return take(tar_->head, position_, into);
+        }
+        if (member_ == nullptr || position_ >= member_end_) {
+            if (next_ == members().size()) {
+                return zeros(tar_->size, into);
+            }
+            enter(next_);
+        }
+        if (position_ < content_begin_) {
+            return take(header_, position_ - member_->offset, into);
+        }
+        return position_ < content_end_ ? read_content(into) : zeros(member_end_, into);
+    }
+
+    static std::size_t take(const std::string& from, std::uint64_t offset, MutableBytes into) {
+        const auto count = std::min(into.size(), from.size() - static_cast<std::size_t>(offset));
+        std::memcpy(into.data(), from.data() + offset, count);
+        return count;
+    }
+
+    std::size_t zeros(std::uint64_t until, MutableBytes into) const {
+        const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(into.size(), until - position_));
+        std::memset(into.data(), 0, count);
+        return count;
+    }
+
+    std::size_t read_content(MutableBytes into) {
+        if (!file_.valid()) {
+            open_file();
+        }
+        const auto room = static_cast<std::size_t>(std::min<std::uint64_t>(into.size(), content_end_ - position_));
+        const auto count = tar_->tree.files->read_at(file_.get(), path_, position_ - content_begin_, into.first(room));
+        if (position_ + count == content_end_) {
+            tar_->tree.files->check_unchanged(file_.get(), path_, member_->status);
+            file_ = FileDescriptor();
+        }
+        return count;
+    }
+
+    void open_file() {
+        path_ = tar_->tree.path_of(*member_);
+        file_ = tar_->tree.files->open(path_, member_->status);
+    }
+
+    std::shared_ptr<const ContextTar> tar_;
+    std::uint64_t position_;
+    std::uint64_t end_;
+    std::size_t next_ = 0;
+    const ContextMember* member_ = nullptr;  // the one that position_ is in
+    std::string header_;
+    std::string path_;
+    std::uint64_t content_begin_ = 0;
+    std::uint64_t content_end_ = 0;
+    std::uint64_t member_end_ = 0;
+    FileDescriptor file_;
+};
+
+/// Reports to the task as it is read.
+class ReportingSource final : public Source {
+public:
+    ReportingSource(Source& inner, std::string_view task, const Run& run) : inner_(inner), task_(task), run_(run) {}
+    std::size_t read(MutableBytes into) override {
+        const auto count = inner_.read(into);
+        done_ += count;
+        run_.progress->advance(task_, done_);
+        return count;
+    }
+
+private:
+    Source& inner_;
+    std::string_view task_;
+    const Run& run_;
+    std::uint64_t done_ = 0;
+};
+
+}  // namespace
+
+BuildContext BuildContext::make(const ContextOptions& options, const Run& run) {
+    auto state = std::make_shared<State>();
+    state->head = dockerfile_member(options.dockerfile);
+    state->tree =
+        in_context("while listing the build context", [&]() -> ContextMembers { return list_members(options, run); });
+    std::uint64_t offset = state->head.size();
+    for (auto& member : state->tree.members) {
+        member.offset = offset;
+        offset += header_of(member).size() + member.size() + tar_padding(member.size());
+        state->files += member.kind == EntryKind::File ? 1 : 0;
+    }
+    state->size = offset + kEndOfArchive;
+    return BuildContext(std::move(state));
+}
+
+std::uint64_t BuildContext::size() const {
+    return state_->size;
+}
+
+std::unique_ptr<Source> BuildContext::open(std::uint64_t offset, std::uint64_t length) const {
+    check_range(offset, length);
+    return std::make_unique<ContextSource>(state_, offset, length);
+}
+
+std::uint64_t BuildContext::files() const noexcept {
+    return state_->files;
+}
+
+std::vector<std::string> BuildContext::names() const {
+    std::vector<std::string> names;
+    names.reserve(state_->tree.members.size() + 1);
+    names.emplace_back(kContextDockerfile);
+    for (const auto& member : state_->tree.members) {
+        names.push_back(member.name);
+    }
+    return names;
+}
+
+WrittenContext write_context(const BuildContext& context, const std::filesystem::path& file, const Run& run) {
+    const std::string task = file.filename().string();
+    HashedFile written(file);
+    const auto compressing = gzip_compressing(written);
+    const auto content = context.open();
+    ReportingSource reporting(*content, task, run);
+    run.progress->begin(task, context.size());
+    copy(reporting, *compressing, run.stop);
+    compressing->finish();
+    run.progress->end(task);
+    return {file, written.size(), written.digest()};
+}
+
+}  // namespace cooper::build
