@@ -65,8 +65,9 @@ public:
     void run(const std::vector<std::string>& positionals) override {
         expect_positionals(positionals, 0, 0);
         Session session(output, connection_);
-        const auto settings =
-            project_.resolve(session.environment(), [&](std::string_view remark) { session.note(remark); });
+        const auto settings = build::completed(
+            project_.resolve(session.environment(), [&](std::string_view remark) { session.note(remark); }),
+            session.run());
         BuildPlaces places(session, settings, api_, push_);
         const auto wanted = build_variants(settings);
         if (wanted.size() > 1 && (!context_.empty() || !record_.empty())) {
@@ -124,7 +125,7 @@ private:
             session.warn("--save-context: nothing is built, so there is no context (--force makes one)");
             return;
         }
-        const auto request = image.request(decision, places.abilities(), session.run());
+        const auto request = image.request(decision, places.builder().abilities(), session.run());
         const auto* context = dynamic_cast<const build::BuildContext*>(request.context.get());
         if (context != nullptr) {
             build::write_context(*context, context_, session.run());

@@ -86,13 +86,18 @@ BuildPlaces::BuildPlaces(Session& session, const build::ImageSettings& settings,
         if (!settings.repository && !settings.registry_prefix) {
             registry_prefix_ = api_->registry_prefix(session.run());
         }
-    } else {
-        builder_ = std::make_unique<build::EngineBuilder>(session.engine(), &session.registry_credentials());
     }
     if (push && !names_a_registry(build::repository_of(settings, registry_prefix_))) {
         throw UsageError("--push: the image's name says no registry", "--registry-prefix registry.example/team");
     }
     choose_places();
+}
+
+build::Builder& BuildPlaces::builder() {
+    if (!builder_) {
+        builder_ = std::make_unique<build::EngineBuilder>(session_.engine(), &session_.registry_credentials());
+    }
+    return *builder_;
 }
 
 void BuildPlaces::choose_places() {
@@ -114,7 +119,7 @@ void BuildPlaces::choose_places() {
 void BuildPlaces::add_place(const std::string& name, bool required) {
     std::unique_ptr<build::ImageLookup> place;
     if (name == kRuntimeApi || (name == kEnginePlace && !remote_)) {
-        place = std::make_unique<build::BuilderLookup>(*builder_);
+        place = std::make_unique<build::BuilderLookup>(builder());
     } else if (name == kEnginePlace) {
         engine_ = std::make_unique<build::EngineBuilder>(session_.engine(), nullptr);
         place = std::make_unique<build::BuilderLookup>(*engine_);

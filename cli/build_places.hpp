@@ -32,8 +32,8 @@ public:
     /// Throws UsageError for a builder or place that is not known, and for what they need and was not given.
     BuildPlaces(Session& session, const build::ImageSettings& settings, const RuntimeApiFlags& api, bool push);
 
-    [[nodiscard]] build::Builder& builder() { return *builder_; }
-    [[nodiscard]] build::BuilderAbilities abilities() const { return builder_->abilities(); }
+    /// The engine is looked for when it is first needed: a dry run that asks registries alone needs none.
+    [[nodiscard]] build::Builder& builder();
     [[nodiscard]] build::ImageLookup& lookup() { return lookup_; }
     /// What is known of the variant besides the settings. Asks for the base's digest where the tags need it.
     [[nodiscard]] build::RuntimeImageInputs inputs(const BuildVariant& variant);

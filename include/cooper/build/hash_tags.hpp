@@ -72,7 +72,7 @@ struct CompatibleInputs {
     /// Base images with a port or a digest have tags too, where the originals fail or make tags that no registry takes:
     /// v0's `repository` stays empty, and '@' is "_at_" in the versioned tag. All other tags are as without it.
     bool any_base = false;
-    std::filesystem::path cache_directory;          ///< as in TreeOptions
+    std::filesystem::path cache_directory;  ///< as in TreeOptions
     unsigned threads = 0;
 };
 /// "oh_v{version}_{lock}_{source}" and so on. Throws SourceHashError and what lock_hash_v0() throws;
@@ -110,6 +110,9 @@ struct TagInputs {
     std::vector<std::string> ignore;   ///< on top of kDefaultIgnore, in .dockerignore's language
     bool default_ignore = true;
     bool dockerignore = true;
+    /// Files and directories below root that count besides, whatever `ignore` and the .dockerignore say: what a build
+    /// context has for certain.
+    std::vector<std::string> extra_files;
     std::string suffix;  ///< at the end of each tag, not hashed
     std::filesystem::path cache_directory;
     unsigned threads = 0;
@@ -166,7 +169,8 @@ struct TagInputs {
 /// suffix, whereas a versioned tag has one in any case.
 ///
 /// Sources are those of TreeOptions with `ignore` = kDefaultIgnore (unless default_ignore is false) and then
-/// TagInputs::ignore. A Dockerfile or lock file that lies inside the source tree counts in both levels.
+/// TagInputs::ignore; of extra_files those with kDefaultIgnore alone, each path once. A Dockerfile or lock file that
+/// lies inside the source tree counts in both levels.
 ///
 /// The record holds the inputs as hashed, but build arguments and extra dependencies by their text instead of its
 /// digest, unless they look secret: their kinds are then "secret build argument" and "secret extra dependency" in the

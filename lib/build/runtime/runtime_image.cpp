@@ -13,6 +13,8 @@ namespace cooper::build {
 
 namespace {
 
+using Arguments = std::vector<std::pair<std::string, std::string>>;
+
 constexpr const char* kRuntimeRepository = "ghcr.io/openhands/runtime";  // profile v0's, since 2025-10-23
 constexpr const char* kBaseArgument = "BASE_IMAGE";
 
@@ -88,8 +90,7 @@ BuildBase::Level level_of(ReuseAction action) {
 }
 
 /// A Dockerfile that says itself what it builds on must mean the base that the tags name.
-void settle_base(const RuntimeImage& image, const std::string& text, const std::string& base,
-                 std::vector<std::pair<std::string, std::string>>& args) {
+void settle_base(const RuntimeImage& image, const std::string& text, const std::string& base, Arguments& args) {
     const bool given =
         std::any_of(args.begin(), args.end(), [](const auto& arg) { return arg.first == kBaseArgument; });
     if (given || has_levels(image.settings)) {
@@ -135,6 +136,20 @@ std::string version_of(const ImageSettings& settings) {
         .advise(
             "--version 1.2.3, --version-file VERSION, a key \"version\" in the project file, or a line "
             "'version = \"…\"' in pyproject.toml");
+}
+
+ImageSettings completed(ImageSettings settings, const Run& run) {
+    settings = with_agent_server(std::move(settings));
+    if (settings.base || has_levels(settings)) {
+        return settings;
+    }
+    const std::string target = settings.targets && !settings.targets->empty() ? settings.targets->front() : "";
+    const auto images =
+        images_of_dockerfile(dockerfile_text(settings, {}, target, run), settings.build_args.value_or(Arguments()));
+    if (images.size() == 1) {
+        settings.base = images.front();
+    }
+    return settings;
 }
 
 std::string repository_of(const ImageSettings& settings, const std::string& default_registry_prefix) {
@@ -194,7 +209,7 @@ BuildRequest RuntimeImage::request(const BuildDecision& decision, const BuilderA
                                    const Run& run) const {
     std::string text = dockerfile_text(settings, {decision.reuse.from, level_of(decision.reuse.action)}, target, run);
     BuildRequest request;
-    request.args = settings.build_args.value_or(std::vector<std::pair<std::string, std::string>>());
+    request.args = settings.build_args.value_or(Arguments());
     settle_base(*this, text, decision.reuse.from, request.args);
     request.target = target;
     request.base_images = images_of_dockerfile(text, request.args);

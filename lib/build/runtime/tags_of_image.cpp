@@ -1,13 +1,9 @@
 #include "build/runtime/tags_of_image.hpp"
 
 #include "base/json.hpp"
-#include "build/paths.hpp"
-#include "build/tags/tag_kinds.hpp"
 #include "oci/printable.hpp"
 
 #include <nlohmann/json.hpp>
-
-#include <algorithm>
 
 namespace cooper::build {
 
@@ -57,6 +53,9 @@ void add_settings(const ImageSettings& settings, std::vector<std::pair<std::stri
     if (settings.lstrip_blocks.value_or(false)) {
         args.emplace_back("template lstrip_blocks", "true");
     }
+    if (!settings.browser.value_or(true)) {
+        args.emplace_back("without browser", "true");
+    }
     if (!settings.context_prefix.value_or("").empty()) {
         args.emplace_back("context prefix", *settings.context_prefix);
     }
@@ -67,33 +66,16 @@ void add_settings(const ImageSettings& settings, std::vector<std::pair<std::stri
     }
 }
 
-bool is_hashed(const TagRecord& record, const std::string& path) {
-    return std::any_of(record.inputs.begin(), record.inputs.end(), [&](const RecordedInput& input) {
-        return input.name == path && (input.kind == kind::kFile || input.kind == kind::kDirectory ||
-                                      input.kind == kind::kSymlink || input.kind == kind::kRecipe);
-    });
-}
-
-/// Extra files are in the context whatever the ignore rules say, so they must be in the tags: as sources where the
-/// rules let them through, else as recipes.
-HashTags tags_with_files(TagInputs inputs, const std::vector<ExtraFile>& files, const Run& run) {
+std::vector<std::string> present_files(const ImageSettings& settings, const std::vector<ExtraFile>& files) {
     std::vector<std::string> present;
     for (const ExtraFile& file : files) {
         std::error_code absent;
-        if (std::filesystem::exists(inputs.root / file.from, absent) || !file.optional) {
-            present.push_back(clean_path(file.from));
+        if (!file.optional ||
+            std::filesystem::exists(std::filesystem::symlink_status(settings.root / file.from, absent))) {
+            present.push_back(file.from);
         }
     }
-    if (!inputs.sources.empty()) {
-        inputs.sources.insert(inputs.sources.end(), present.begin(), present.end());
-    }
-    HashTags tags = cooper_tags(inputs, run);
-    std::erase_if(present, [&](const std::string& path) { return is_hashed(tags.record, path); });
-    if (present.empty()) {
-        return tags;
-    }
-    inputs.recipes.insert(inputs.recipes.end(), present.begin(), present.end());
-    return cooper_tags(inputs, run);
+    return present;
 }
 
 HashTags sound_tags(const ImageSettings& settings, const RuntimeImageInputs& inputs, const Run& run) {
@@ -119,7 +101,8 @@ HashTags sound_tags(const ImageSettings& settings, const RuntimeImageInputs& inp
     tag_inputs.ignore = context.ignore;
     tag_inputs.suffix = settings.suffix.value_or("");
     tag_inputs.cache_directory = inputs.cache_directory;
-    return tags_with_files(std::move(tag_inputs), context.files, run);
+    tag_inputs.extra_files = present_files(settings, context.files);
+    return cooper_tags(tag_inputs, run);
 }
 
 /// The one directory that profiles v0 and v1 hash. Without symlinks, which the originals never meet here, and would

@@ -10,6 +10,7 @@
 #include "oci/printable.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 namespace cooper::build {
 
@@ -220,18 +221,45 @@ Digest hash_lock(const TagInputs& inputs, const Digest& before, const NamedFiles
     return level.finish();
 }
 
-Tree read_sources(const TagInputs& inputs, const Run& run) {
+TreeOptions tree_options(const TagInputs& inputs) {
     TreeOptions options;
     options.root = inputs.root;
-    options.sources = inputs.sources;
     if (inputs.default_ignore) {
         options.ignore.assign(kDefaultIgnore.begin(), kDefaultIgnore.end());
     }
+    options.threads = inputs.threads;
+    return options;
+}
+
+bool path_less(const TreeEntry& a, const TreeEntry& b) {
+    return a.path < b.path;
+}
+
+/// The extra files are not remembered, for the memory holds one tree of a root.
+void merge_extra_files(const TagInputs& inputs, Tree& tree, const Run& run) {
+    TreeOptions options = tree_options(inputs);
+    options.sources = inputs.extra_files;
+    options.dockerignore = false;
+    Tree extra = read_tree(options, run);
+    const auto middle = static_cast<std::ptrdiff_t>(tree.entries.size());
+    std::move(extra.entries.begin(), extra.entries.end(), std::back_inserter(tree.entries));
+    std::inplace_merge(tree.entries.begin(), tree.entries.begin() + middle, tree.entries.end(), path_less);
+    tree.entries.erase(std::unique(tree.entries.begin(), tree.entries.end(),
+                                   [](const TreeEntry& a, const TreeEntry& b) { return a.path == b.path; }),
+                       tree.entries.end());
+}
+
+Tree read_sources(const TagInputs& inputs, const Run& run) {
+    TreeOptions options = tree_options(inputs);
+    options.sources = inputs.sources;
     options.ignore.insert(options.ignore.end(), inputs.ignore.begin(), inputs.ignore.end());
     options.dockerignore = inputs.dockerignore;
     options.cache_directory = inputs.cache_directory;
-    options.threads = inputs.threads;
-    return read_tree(options, run);
+    Tree tree = read_tree(options, run);
+    if (!inputs.extra_files.empty()) {
+        merge_extra_files(inputs, tree, run);
+    }
+    return tree;
 }
 
 Digest hash_source_level(Tree&& tree, const Digest& before, std::vector<RecordedInput>& record) {
