@@ -1,4 +1,4 @@
-# `cmake --install`: the rooms as cooper::NAME for find_package(cooper), and the command.
+# `cmake --install`: the rooms as cooper::NAME for find_package(cooper), and the command with the schema of its files.
 include(CMakePackageConfigHelpers)
 
 set(cooper_package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/cooper)
@@ -11,4 +11,6 @@ install(FILES ${PROJECT_BINARY_DIR}/cooperConfig.cmake ${PROJECT_BINARY_DIR}/coo
 
 if(COOPER_CLI)
   install(TARGETS cooper_cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT cooper_command)
+  install(FILES ${PROJECT_SOURCE_DIR}/lib/build/project/cooper.schema.json DESTINATION ${CMAKE_INSTALL_DATADIR}/cooper
+          COMPONENT cooper_command)
 endif()
