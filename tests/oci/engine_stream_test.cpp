@@ -20,7 +20,11 @@ struct Heard {
 
 Heard hear(const std::vector<std::string_view>& pieces) {
     Heard heard;
-    AnswerStream stream([&](const std::string& text) { heard.texts.push_back(text); });
+    AnswerStream stream([&](const EngineAnswer& answer) {
+        if (!answer.text.empty()) {
+            heard.texts.push_back(answer.text);
+        }
+    });
     for (const std::string_view piece : pieces) {
         stream.feed(piece);
     }
@@ -73,15 +77,15 @@ TEST_CASE("engine answers: every prefix is an end in the middle or a whole numbe
 }
 
 TEST_CASE("engine answers: what is too large is refused while it comes", "[unit][oci]") {
-    AnswerStream stream([](const std::string&) {});
+    AnswerStream stream([](const EngineAnswer&) {});
     stream.feed(R"({"stream":")");
     const std::string megabyte(kMaxEngineAnswer, 'x');
     REQUIRE(error_of([&] { stream.feed(megabyte); })->code() == ErrorCode::Unavailable);
-    AnswerStream deep([](const std::string&) {});
+    AnswerStream deep([](const EngineAnswer&) {});
     REQUIRE(error_of([&] { deep.feed(std::string(kMaxEngineAnswer + 1, '{')); })->code() == ErrorCode::Unavailable);
-    AnswerStream text([](const std::string&) {});
+    AnswerStream text([](const EngineAnswer&) {});
     REQUIRE(error_of([&] { text.feed("<" + megabyte); })->code() == ErrorCode::Unavailable);
-    AnswerStream endless([](const std::string&) {});
+    AnswerStream endless([](const EngineAnswer&) {});
     const std::string blanks(16 << 20, '\n');
     const auto error = error_of([&] {
         for (int i = 0; i < 17; ++i) {

@@ -14,7 +14,8 @@
 
 namespace cooper::build {
 
-/// What the builder itself has. Borrows it.
+/// What the builder itself has: an engine its own images, the Runtime API those of its registry. `pull` changes
+/// nothing: an engine that is to build on an image of a registry fetches it by itself, at FROM. Borrows the builder.
 class BuilderLookup final : public ImageLookup {
 public:
     explicit BuilderLookup(Builder& builder) : builder_(builder) {}
@@ -24,8 +25,9 @@ private:
     Builder& builder_;
 };
 
-/// The local store. With `pull` an image that is found is handed to `load` first (an engine has to have what it is to
-/// build on); empty: it is not. Borrows the store.
+/// The local store: a name counts when all blobs of its image (of an index: of one of its images) are here. With `pull`
+/// an image that is found is handed to `load` (an engine has to have what it is to build on) before exists() returns;
+/// empty: it is not. What `load` throws is thrown. Borrows the store.
 class StoreLookup final : public ImageLookup {
 public:
     using Load = std::function<void(const std::string& image, const Run& run)>;
@@ -37,7 +39,10 @@ private:
     Load load_;
 };
 
-/// Several places in order; the first that has the image answers. Not thread-safe.
+/// Several places in order; the first that has the image answers. Each gets `pull` as it comes, and means by it what
+/// its own class says: a RegistryLookup ignores it, so that an image which must be at hand (`pull` false: v0's source
+/// image) is found in a registry as well, as the Runtime API does it. Leave the registry out where that is not wanted.
+/// Not thread-safe.
 class PlacesLookup final : public ImageLookup {
 public:
     /// `name` stands in messages and in found_in(): "engine", "registry", "store". `required`: a place that cannot be
@@ -55,6 +60,8 @@ private:
         bool required = true;
         bool gone = false;
     };
+    bool is_at(Place& place, const std::string& image, bool pull, const Run& run);
+
     std::vector<Place> places_;
     std::map<std::string, std::string> found_;
 };

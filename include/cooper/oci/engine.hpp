@@ -4,15 +4,21 @@
 
 #include "cooper/base/environment.hpp"
 #include "cooper/base/http.hpp"
+#include "cooper/base/ranged.hpp"
+#include "cooper/base/secret.hpp"
+#include "cooper/oci/credentials.hpp"
 #include "cooper/oci/docker_archive.hpp"
 #include "cooper/oci/reference.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace cooper::oci {
@@ -47,6 +53,42 @@ struct EngineOptions {
     std::chrono::milliseconds stall_timeout{600'000};  ///< the engine is silent while it packs or registers layers
 };
 
+/// What an engine is to build.
+struct EngineBuild {
+    std::shared_ptr<const Ranged> context;  ///< a tar, plain or gzip-compressed; sent as it is
+    std::string dockerfile = "Dockerfile";  ///< its path in the context
+    std::vector<std::pair<std::string, std::string>> args;
+    std::string target;                ///< the stage; empty: the last
+    std::optional<Platform> platform;  ///< nullopt: the engine's own
+    std::vector<std::pair<std::string, std::string>> labels;
+    /// By the registry's domain ("docker.io", "ghcr.io", "localhost:5000"), for base images that the engine pulls.
+    std::vector<std::pair<std::string, RegistryCredentials>> credentials;
+    bool pull = false;      ///< base images are asked for at their registries even when the engine has them
+    bool no_cache = false;  ///< every step is run again
+    /// No longer than this in all; zero: as long as it takes. A step may be silent for hours.
+    std::chrono::milliseconds limit{0};
+    /// Taken out of what the engine says, line by line; too short ones (less than 4 bytes) are not looked for.
+    std::vector<Secret> secrets;
+    /// Each line that the build prints and that is not empty: without control characters and escape sequences, at most
+    /// 4 kB. Of a line that was written over again and again (a bar) what was seen last. May be empty.
+    std::function<void(const std::string& line)> on_line;
+};
+
+/// A build that the engine began and that came to no image: a step failed. The code is CommandFailed; for a base image
+/// that cannot be had AccessDenied, NotFound or Unavailable. what() has the step, the engine's words and output().
+class EngineBuildError : public Error {
+public:
+    EngineBuildError(ErrorCode code, const std::string& message, std::string step, std::vector<std::string> output);
+    ~EngineBuildError() override;
+    [[nodiscard]] const std::string& step() const noexcept { return step_; }  ///< "Step 3/7 : RUN make"; may be empty
+    /// The last lines (at most 20) that this step printed.
+    [[nodiscard]] const std::vector<std::string>& output() const noexcept { return output_; }
+
+private:
+    std::string step_;
+    std::vector<std::string> output_;
+};
+
 /// Talks to one engine. Negotiates the API version on the first call. Safe from several threads. Borrows the client.
 class EngineClient {
 public:
@@ -77,6 +119,14 @@ public:
     /// Throws Error: Integrity (loaded as another image), Unavailable, and what the engine refused with its own words.
     Loaded load(const std::vector<ArchiveImage>& images, const ArchivePlan& plan, const std::string& task,
                 const Run& run);
+
+    /// Builds by POST /build, docker's classic builder or podman's buildah, and returns the ID of the image, which has
+    /// no name yet and is of the platform that was asked for. The context goes as the task "build context", layers that
+    /// the engine pulls as "pulling ID". A stop ends the connection: dockerd stops the step that runs at once, podman
+    /// (4.3) at its end. Throws EngineBuildError; HttpError for a request or Dockerfile that is refused at once (400:
+    /// InvalidInput); Error{InvalidInput} for arguments that are no UTF-8; Error{Unsupported} when the engine built for
+    /// another platform; Error{Unavailable} for a stream that ended without an image, and beyond the limit.
+    std::string build(const EngineBuild& request, const Run& run);
 
     /// Gives image `id_or_name` another name.
     void tag(const std::string& id_or_name, const Reference& name, const Run& run);

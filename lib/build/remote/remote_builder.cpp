@@ -2,6 +2,7 @@
 
 #include "cooper/base/text.hpp"
 
+#include "base/reported_ranged.hpp"
 #include "build/remote/remote_builder_body.hpp"
 #include "build/remote/remote_builder_exchange.hpp"
 #include "oci/printable.hpp"
@@ -87,39 +88,6 @@ void check_context(const Ranged& context) {
     }
 }
 
-/// Tells how far a body is while it is read.
-class ReportedRanged final : public Ranged {
-public:
-    ReportedRanged(std::shared_ptr<const Ranged> inner, Progress& progress)
-        : inner_(std::move(inner)), progress_(progress) {}
-    using Ranged::open;
-    [[nodiscard]] std::uint64_t size() const override { return inner_->size(); }
-    [[nodiscard]] std::unique_ptr<Source> open(std::uint64_t offset, std::uint64_t length) const override {
-        return std::make_unique<ReportedSource>(inner_->open(offset, length), offset, progress_);
-    }
-
-private:
-    class ReportedSource final : public Source {
-    public:
-        ReportedSource(std::unique_ptr<Source> inner, std::uint64_t done, Progress& progress)
-            : inner_(std::move(inner)), done_(done), progress_(progress) {}
-        std::size_t read(MutableBytes into) override {
-            const std::size_t count = inner_->read(into);
-            done_ += count;
-            progress_.advance(kUploadTask, done_);
-            return count;
-        }
-
-    private:
-        std::unique_ptr<Source> inner_;
-        std::uint64_t done_;
-        Progress& progress_;
-    };
-
-    std::shared_ptr<const Ranged> inner_;
-    Progress& progress_;
-};
-
 /// V0 writes whatever it was given into the next request; strings and whole numbers are what can be meant.
 std::string build_id_of(const json::Value& document) {
     const json::Value* id = json::find_member(document, "build_id");
@@ -203,7 +171,7 @@ std::string RemoteBuilder::State::start(const std::shared_ptr<const Ranged>& con
                                         const std::vector<std::string>& names, const Run& run) const {
     const bool as_json = dialect == RuntimeApiDialect::V1ScriptJson;
     const BuildBody form = as_json ? json_body(context, names.front()) : multipart_body(context, names);
-    const auto body = std::make_shared<ReportedRanged>(form.body, *run.progress);
+    const auto body = std::make_shared<ReportedRanged>(form.body, std::string(kUploadTask), *run.progress);
     const Instant deadline = run.clock->now() + timings.limit;
     run.progress->begin(kUploadTask, body->size());
     const RuntimeApiAnswer answer = api.ask(api.post("/build", form.content_type, body), kStart, deadline, run);

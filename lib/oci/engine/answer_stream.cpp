@@ -9,15 +9,13 @@
 
 #include <nlohmann/json.hpp>
 
-#include <algorithm>
+#include <vector>
 
 namespace cooper::oci {
 
 namespace {
 
 constexpr std::size_t kMaxFailure = 1000;
-/// How dockerd with containerd's image store tells that layers are damaged: as text among the rest.
-constexpr std::string_view kUnpackFailed = "Error unpacking image";
 
 std::string text_member(const json::Value& object, std::string_view key) {
     const json::Value* const value = json::find_member(object, key);
@@ -33,6 +31,29 @@ std::string failure_in(const json::Value& answer) {
     }
     const std::string words = text_member(answer, "error");
     return words.empty() ? text_member(answer, "message") : words;
+}
+
+std::uint64_t count_member(const json::Value& object, std::string_view key) {
+    const json::Value* const value = json::find_member(object, key);
+    return value != nullptr && value->is_number_unsigned() ? value->get<std::uint64_t>() : 0;
+}
+
+EngineAnswer read_answer(const json::Value& answer) {
+    EngineAnswer said;
+    said.text = text_member(answer, "stream");
+    said.status = text_member(answer, "status");
+    said.id = text_member(answer, "id");
+    const json::Value* const aux = json::find_member(answer, "aux");
+    if (aux != nullptr && aux->is_object()) {
+        said.image_id = text_member(*aux, "ID");
+    }
+    const json::Value* const detail = json::find_member(answer, "progressDetail");
+    said.counts = detail != nullptr && detail->is_object();
+    if (said.counts) {
+        said.done = count_member(*detail, "current");
+        said.total = count_member(*detail, "total");
+    }
+    return said;
 }
 
 [[noreturn]] void refuse(const std::string& problem) {
@@ -51,12 +72,20 @@ json::Value parse_answer(const std::string& text) {
 
 void AnswerStream::feed(std::string_view bytes) {
     total_ += bytes.size();
-    if (total_ > kMaxEngineAnswers) {
-        refuse("more than " + format_bytes(kMaxEngineAnswers));
+    if (total_ > limit_) {
+        refuse("more than " + format_bytes(limit_));
     }
     for (const char c : bytes) {
         take(c);
     }
+}
+
+void AnswerStream::feed_all(Source& body) {
+    std::vector<std::byte> buffer(kStreamStep);
+    while (const std::size_t count = body.read(buffer)) {
+        feed(as_text(Bytes(buffer).first(count)));
+    }
+    finish();
 }
 
 void AnswerStream::finish() {
@@ -93,7 +122,7 @@ void AnswerStream::take(char c) {
     }
 }
 
-/// Not JSON: an error page, or dockerd's text about layers that it cannot unpack.
+/// Not JSON: an error page.
 void AnswerStream::end_line() {
     if (!answer_.empty()) {
         fail(answer_);
@@ -107,19 +136,17 @@ void AnswerStream::end_object() {
     if (const std::string words = failure_in(answer); !words.empty()) {
         return fail(words);
     }
-    const std::string text = text_member(answer, "stream");
-    if (text.find(kUnpackFailed) != std::string::npos) {
-        return fail(text);
-    }
-    if (!text.empty()) {
-        on_text_(text);
-    }
+    on_answer_(read_answer(answer));
 }
 
 void AnswerStream::fail(std::string_view words) {
     if (failure_.empty()) {
-        failure_ = redact(printable(trim(words), kMaxFailure));
+        failure_ = trim(words);
     }
+}
+
+std::string AnswerStream::failure() const {
+    return redact(printable(failure_, kMaxFailure));
 }
 
 }  // namespace cooper::oci

@@ -1,27 +1,23 @@
 #include "cooper/oci/engine.hpp"
 
+#include "cooper/base/secret.hpp"
 #include "cooper/base/text.hpp"
 
 #include "oci/engine/answer_stream.hpp"
 #include "oci/engine/engine_inspect.hpp"
-#include "oci/engine/engine_session.hpp"
+#include "oci/engine/engine_state.hpp"
 #include "oci/engine/saved_archive.hpp"
 #include "oci/engine/verified_archive.hpp"
 #include "oci/printable.hpp"
 
 namespace cooper::oci {
 
-struct EngineClient::State : EngineSession {
-    using EngineSession::EngineSession;
-
-    std::optional<InspectedImage> inspect(const std::string& name, const Run& run);
-    void check(const ArchiveImage& loaded, const Run& run);
-    [[noreturn]] void refuse_save(HttpResponse& response, const std::vector<std::string>& names, const Run& run);
-};
-
 namespace {
 
 constexpr ApiVersion kPlatformApi{1, 48};  // GET /images/get takes a platform
+/// How dockerd with containerd's image store tells that layers are damaged: as text among the rest.
+constexpr std::string_view kUnpackFailed = "Error unpacking image";
+constexpr std::size_t kMaxWords = 1000;
 
 std::string image_url(const std::string& name, std::string_view what) {
     return "/images/" + percent_encode(image_path(name), "/:@") + std::string(what);
@@ -49,13 +45,15 @@ void note_loaded(const std::string& text, EngineClient::Loaded& loaded) {
 
 EngineClient::Loaded read_load_answers(HttpResponse& response, const std::string& engine) {
     EngineClient::Loaded loaded;
-    AnswerStream answers([&](const std::string& text) { note_loaded(text, loaded); });
-    std::vector<std::byte> buffer(kStreamStep);
-    while (const std::size_t count = response.body->read(buffer)) {
-        answers.feed(as_text(Bytes(buffer).first(count)));
-    }
-    answers.finish();
-    if (const std::string& words = answers.failure(); !words.empty()) {
+    std::string damaged_layers;
+    AnswerStream answers([&](const EngineAnswer& answer) {
+        if (answer.text.find(kUnpackFailed) != std::string::npos && damaged_layers.empty()) {
+            damaged_layers = redact(printable(trim(answer.text), kMaxWords));
+        }
+        note_loaded(answer.text, loaded);
+    });
+    answers.feed_all(*response.body);
+    if (const std::string words = answers.failure().empty() ? damaged_layers : answers.failure(); !words.empty()) {
         // "invalid diffID for layer 1: expected sha256:…, got sha256:…"
         const bool damaged = words.find("diffID") != std::string::npos;
         Error error(damaged ? ErrorCode::Integrity : ErrorCode::Unavailable, engine + " did not load it: " + words);

@@ -161,6 +161,7 @@ std::optional<ApiVersion> EngineSession::oldest_version(const Run& run) const {
 
 HttpResponse EngineSession::send(const Call& call, const Run& run) {
     HttpRequest request = this->request(call.method, "/v" + dialect(run).version.text() + call.path, call.query);
+    request.headers = call.headers;
     if (call.body) {
         request.body = call.body;
         // A form is what servers take a body for that has no type.
@@ -168,6 +169,9 @@ HttpResponse EngineSession::send(const Call& call, const Run& run) {
     }
     if (call.works_in_silence) {
         request.stall_timeout = options_.stall_timeout;
+    }
+    if (call.longest_silence > std::chrono::milliseconds(0)) {
+        request.stall_timeout = call.longest_silence;
     }
     return in_context(name(), [&] { return http_.send(request, run); });
 }

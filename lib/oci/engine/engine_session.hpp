@@ -3,6 +3,7 @@
 
 #include "cooper/oci/engine.hpp"
 
+#include <chrono>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -47,6 +48,8 @@ public:
         std::string query{};  ///< without "?"
         std::shared_ptr<const Ranged> body{};
         bool works_in_silence = false;  ///< packs, unpacks or deletes layers meanwhile
+        Headers headers{};
+        std::chrono::milliseconds longest_silence{0};  ///< zero: as `works_in_silence` says
     };
     /// Any status is an answer.
     HttpResponse send(const Call& call, const Run& run);

@@ -63,7 +63,7 @@ std::string last_words(std::string_view tail) {
         return "";
     }
     try {
-        AnswerStream answer([](const std::string&) {});
+        AnswerStream answer([](const EngineAnswer&) {});
         answer.feed(tail.substr(at));
         return answer.failure();
     } catch (const Error&) {
