@@ -108,17 +108,10 @@ std::pair<std::string, build::TemplateValue> parse_variable(const std::string& t
 }
 
 std::pair<std::string, build::TemplateValue> parse_json_variable(const std::string& text) {
-    auto [name, json] = split_variable("--set-json", text);
-    auto value = as_usage("", [&] { return build::parse_template_value(json, "--set-json " + name); });
-    return {std::move(name), std::move(value)};
-}
-
-void ProjectFlags::declare_project(CommandLine& line) {
-    line.heading("Project");
-    line.value("--file", "FILE", "the project file; default: cooper.json here or above, if there is one", file);
-    line.value("--image", "NAME", "the project's image; default: the only one", image);
-    line.value("--root", "DIR", "what paths are below of; default: where the project file is, or here", root);
-    setting(line, "--base-image", "IMAGE", "what the image begins with; also $BASE_IMAGE", "base", flags.base);
+    auto variable = split_variable("--set-json", text);
+    auto value =
+        as_usage("", [&] { return build::parse_template_value(variable.second, "--set-json " + variable.first); });
+    return {std::move(variable.first), std::move(value)};
 }
 
 void ProjectFlags::declare_recipe(CommandLine& line) {
