@@ -114,6 +114,14 @@ std::pair<std::string, build::TemplateValue> parse_json_variable(const std::stri
     return {std::move(variable.first), std::move(value)};
 }
 
+void ProjectFlags::declare_project(CommandLine& line) {
+    line.heading("Project");
+    line.value("--file", "FILE", "the project file; default: cooper.json here or above, if there is one", file);
+    line.value("--image", "NAME", "the project's image; default: the only one", image);
+    line.value("--root", "DIR", "what paths are below of; default: where the project file is, or here", root);
+    setting(line, "--base-image", "IMAGE", "what the image begins with; also $BASE_IMAGE", "base", flags.base);
+}
+
 void ProjectFlags::declare_recipe(CommandLine& line) {
     line.heading("Recipe");
     setting(line, "--template", "FILE", "Jinja template of the Dockerfile", "template", flags.template_file);
