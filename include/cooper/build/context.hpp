@@ -112,8 +112,8 @@ struct BuildBase {
 /// pyproject.toml, uv.lock, README.mdx, README.md, LICENSE).
 bool is_agent_server(const ImageSettings& settings);
 
-/// What the agent server's own script has, where the settings say nothing: base image, sources, files, lock file, what
-/// is ignored, targets. Settings of anything else stay as they are.
+/// What the agent server's own script has, where the settings say nothing: base image, sources, files, lock file,
+/// targets. What it leaves out comes before what the settings ignore. Settings of anything else stay as they are.
 ImageSettings with_agent_server(ImageSettings settings);
 
 /// The Dockerfile of the image: the template rendered with base_image, build_from_scratch, build_from_versioned,

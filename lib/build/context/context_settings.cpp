@@ -137,12 +137,16 @@ ImageSettings with_agent_server(ImageSettings settings) {
             setting = std::move(value);
         }
     };
+    auto& ignore = settings.ignore ? *settings.ignore : settings.ignore.emplace();
+    if (!std::equal(kAgentServerIgnore.begin(), kAgentServerIgnore.end(), ignore.begin(),
+                    ignore.begin() + std::min<std::ptrdiff_t>(std::ssize(ignore), std::ssize(kAgentServerIgnore)))) {
+        ignore.insert(ignore.begin(), kAgentServerIgnore.begin(), kAgentServerIgnore.end());
+    }
     if (settings.name.empty()) {
         settings.name = kAgentServerName;
     }
     fill_in(settings.base, std::string(kAgentServerBase));
     fill_in(settings.sources, strings_of(kAgentServerPackages));
-    fill_in(settings.ignore, strings_of(kAgentServerIgnore));
     fill_in(settings.targets, std::vector{std::string(kAgentServerTargets.front())});
     if (is_file(settings, "uv.lock")) {
         fill_in(settings.lock_files, std::vector<std::string>{"uv.lock"});
