@@ -3,6 +3,7 @@
 #include "cooper/base/text.hpp"
 
 #include "oci/engine/engine_inspect.hpp"
+#include "oci/printable.hpp"
 
 #include <algorithm>
 
@@ -164,7 +165,9 @@ std::string shown_words(std::string words, const SecretMask& mask) {
     constexpr std::size_t kMaxWords = 1000;
     std::replace_if(
         words.begin(), words.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');
-    return cut_text(mask.masked(shown_line(trim(words))), kMaxWords);
+    // An answer in plain text may be anything.
+    const std::string shown = is_valid_utf8(words) ? shown_line(trim(words)) : printable(trim(words), words.size());
+    return cut_text(mask.masked(shown), kMaxWords);
 }
 
 void BuildOutput::feed(std::string_view text) {
