@@ -35,13 +35,13 @@ struct ContextOptions {
 };
 
 /// A plain tar, known before a file's content is read. Members: "Dockerfile", then files and directories sorted by the
-/// bytes of their paths, parents before what they hold; owner 0:0, times 0 (1970), modes and directories as read_tree()
-/// has them, so that what a source tag covers is what the context holds. Hard links are files of their own. A file
-/// "Dockerfile" of the sources that would stand at the context's root is left out (with a notice when it differs), and
-/// so are the ignore files there (.dockerignore, .containerignore, Dockerfile.dockerignore): their patterns count
-/// already, and not all builders look for them in a tar.
-/// A Ranged: open(0, size()) streams the files, and throws Error{Integrity} for one that is not what it was. Safe from
-/// several threads. Memory: the list of names.
+/// bytes of their paths, parents before what they hold; owner 0:0, modes and directories as read_tree() has
+/// them, so that what a source tag covers is what the context holds. A time is made of the content: some engines find
+/// what a step changed by size and time, and would miss a change between equal ones. Hard links are files of their own.
+/// A file "Dockerfile" of the sources that would stand at the context's root is left out (with a notice when it
+/// differs), and so are the ignore files there (.dockerignore, .containerignore, Dockerfile.dockerignore): their
+/// patterns count already, and not all builders look for them in a tar. A Ranged: open(0, size()) streams the files,
+/// and throws Error{Integrity} for one that is not what it was. Safe from several threads. Memory: the list of names.
 class BuildContext final : public Ranged {
 public:
     /// Throws Error{InvalidInput}: a path out of the root; symlinks that are absolute or lead out of the root, or out

@@ -8,6 +8,8 @@
 #include "build/paths.hpp"
 #include "oci/printable.hpp"
 
+#include <zlib.h>
+
 #include <algorithm>
 #include <cstring>
 
@@ -26,10 +28,27 @@ struct BuildContext::State : ContextTar {};
 namespace {
 
 constexpr std::uint64_t kEndOfArchive = 2 * kTarBlock;
+constexpr std::size_t kContentBuffer = 256U << 10;
 
-/// Owner 0:0 and time 0: only names, modes and contents count.
-std::string header_of(const ContextMember& member) {
+/// 1980-01-02: what is made of a context may be zipped (a Python wheel), and zip knows no earlier time.
+constexpr std::int64_t kFirstTime = 315'619'200;
+constexpr std::uint32_t kTimes = 1U << 29;  // 17 years of seconds
+
+/// A time for a content: engines whose storage compares files by size and time (docker's and podman's vfs, overlay
+/// without native diffs) leave a file out of a layer when both are as below, so contents that differ must not have one
+/// time.
+std::int64_t time_of(std::uint32_t checksum) {
+    return kFirstTime + checksum % kTimes;
+}
+
+std::uint32_t checksum_of(std::string_view text) {
+    return static_cast<std::uint32_t>(crc32_z(0, reinterpret_cast<const Bytef*>(text.data()), text.size()));
+}
+
+/// Owner 0:0: only names, modes and contents count. The header's size does not depend on the time.
+std::string header_of(const ContextMember& member, std::int64_t time = kFirstTime) {
     TarEntry entry;
+    entry.mtime = time;
     entry.type = member.kind == EntryKind::Directory ? TarType::Directory
                  : member.kind == EntryKind::Symlink ? TarType::Symlink
                                                      : TarType::File;
@@ -43,6 +62,7 @@ std::string header_of(const ContextMember& member) {
 std::string dockerfile_member(const std::string& text) {
     TarEntry entry;
     entry.path = kContextDockerfile;
+    entry.mtime = time_of(checksum_of(text));
     entry.size = text.size();
     return tar_header(entry) + text + std::string(tar_padding(text.size()), '\0');
 }
@@ -78,14 +98,36 @@ private:
     void enter(std::size_t index) {
         member_ = &members()[index];
         next_ = index + 1;
-        header_ = header_of(*member_);
+        file_ = FileDescriptor();
+        header_ = header_of(*member_, time_of_member());
         content_begin_ = member_->offset + header_.size();
         content_end_ = content_begin_ + member_->size();
         member_end_ = content_end_ + tar_padding(member_->size());
-        file_ = FileDescriptor();
-        if (member_->kind == EntryKind::File && member_->size() == 0) {
-            open_file();  // it might have a content by now
+    }
+
+    [[nodiscard]] std::int64_t time_of_member() {
+        switch (member_->kind) {
+            case EntryKind::File:
+                open_file();  // also an empty one: it might have a content by now
+                return time_of(checksum_of_file());
+            case EntryKind::Symlink:
+                return time_of(checksum_of(member_->link));
+            case EntryKind::Directory:
+                break;
         }
+        return kFirstTime;
+    }
+
+    /// The header comes before the content, so a file is read twice; what is not large comes from memory then.
+    [[nodiscard]] std::uint32_t checksum_of_file() {
+        uLong checksum = 0;
+        buffer_.resize(std::max<std::size_t>(buffer_.size(), std::min<std::uint64_t>(member_->size(), kContentBuffer)));
+        for (std::uint64_t done = 0; done < member_->size();) {
+            const auto count = tar_->tree.files->read_at(file_.get(), path_, done, buffer_);
+            checksum = crc32_z(checksum, reinterpret_cast<const Bytef*>(buffer_.data()), count);
+            done += count;
+        }
+        return static_cast<std::uint32_t>(checksum);
     }
 
     /// At least one byte.
@@ -118,9 +160,6 @@ private:
     }
 
     std::size_t read_content(MutableBytes into) {
-        if (!file_.valid()) {
-            open_file();
-        }
         const auto room = static_cast<std::size_t>(std::min<std::uint64_t>(into.size(), content_end_ - position_));
         const auto count = tar_->tree.files->read_at(file_.get(), path_, position_ - content_begin_, into.first(room));
         if (position_ + count == content_end_) {
@@ -146,6 +185,7 @@ private:
     std::uint64_t content_end_ = 0;
     std::uint64_t member_end_ = 0;
     FileDescriptor file_;
+    std::vector<std::byte> buffer_;
 };
 
 /// Reports to the task as it is read.
