@@ -96,6 +96,7 @@ private:
                         {"base", or_null(image.base)},
                         {"template", or_null(image.template_file)},
                         {"dockerfile", or_null(image.dockerfile)},
+                        {"version", or_null(image.version)},
                         {"version_file", or_null(image.version_file)},
                         {"lock_files", list(image.lock_files)},
                         {"sources", list(image.sources)}});
@@ -106,6 +107,7 @@ private:
                        {"base", text(image.base) + "  (a guess)"},
                        {"template", text(image.template_file)},
                        {"dockerfile", text(image.dockerfile)},
+                       {"version", image.version ? *image.version + "  (a guess)" : ""},
                        {"version file", text(image.version_file)},
                        {"lock files", joined(list(image.lock_files))},
                        {"sources", image.sources ? joined(*image.sources) : "all of the directory"}}));

@@ -123,7 +123,7 @@ void ProjectFlags::declare_project(CommandLine& line) {
 }
 
 void ProjectFlags::declare_recipe(CommandLine& line) {
-    line.heading("Recipe");
+    line.heading("What it is made of");
     setting(line, "--template", "FILE", "Jinja template of the Dockerfile", "template", flags.template_file);
     setting(line, "--dockerfile", "FILE", "Dockerfile as it is, instead of a template", "dockerfile", flags.dockerfile);
     line.values("--set", "NAME=VALUE", "variable of the template: true, false, a whole number or text; repeatable",
@@ -137,7 +137,7 @@ void ProjectFlags::declare_recipe(CommandLine& line) {
 }
 
 void ProjectFlags::declare_content(CommandLine& line) {
-    line.heading("Content");
+    line.heading("What it is made of");
     line.values("--source", "PATH", "sources below the root; default: all of it; repeatable", sources_);
     line.values("--lock-file", "PATH", "lock file of dependencies, in order; repeatable", lock_files_);
     line.values("--ignore", "PATTERN", "leave out, in the language of .dockerignore; repeatable", ignore_);

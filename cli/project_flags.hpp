@@ -31,6 +31,7 @@ struct ProjectFlags {
 
     /// --file, --image, --root, --base-image.
     void declare_project(CommandLine& line);
+    /// Content and recipe stand below one heading when they are declared one after the other.
     /// --template, --dockerfile, --set, --set-json, --trim-blocks, --lstrip-blocks, --build-arg, --target.
     void declare_recipe(CommandLine& line);
     /// --source, --lock-file, --ignore, --extra-file, --context-prefix, --allow-secret.

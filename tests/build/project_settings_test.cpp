@@ -148,12 +148,12 @@ TEST_CASE("settings: what the environment changes is told, and nothing else", "[
     ImageSettings below;
     below.targets = Texts{"binary"};
     CHECK(environment_remarks(below, {}, environment, "cooper") ==
-          Texts{"base is python, from $BASE_IMAGE", "tags is a,b, from $CUSTOM_TAGS"});
+          Texts{"base: python, from $BASE_IMAGE", "tags: a,b, from $CUSTOM_TAGS"});
     ImageSettings above;
     above.base = "ubuntu";
-    CHECK(environment_remarks(below, above, environment, "cooper") == Texts{"tags is a,b, from $CUSTOM_TAGS"});
+    CHECK(environment_remarks(below, above, environment, "cooper") == Texts{"tags: a,b, from $CUSTOM_TAGS"});
     CHECK(environment_remarks(below, {}, environment_of({{"TARGET", "source"}}), "cooper") ==
-          Texts{"targets is source, from $TARGET"});
+          Texts{"targets: source, from $TARGET"});
     CHECK(environment_remarks({}, {}, environment_of({}), "cooper").empty());
 }
 

@@ -174,6 +174,7 @@ TEST_CASE("init: the file is valid and says what was found", "[unit][build]") {
     CHECK_FALSE(image.dockerfile);
     CHECK_FALSE(image.lock_files);
     CHECK_FALSE(image.sources);
+    CHECK(image.version == "0.1.0");
     CHECK_NOTHROW(check_settings(image));
 
     image = settings({"lib/", "uv.lock", "src/", "pyproject.toml", "Dockerfile", "README.md", "app", "VERSION"});
@@ -181,6 +182,8 @@ TEST_CASE("init: the file is valid and says what was found", "[unit][build]") {
     CHECK(image.sources == std::vector<std::string>{"src", "lib"});  // "app" is a file
     CHECK(image.dockerfile == "Dockerfile");
     CHECK(image.version_file == "VERSION");
+    CHECK_FALSE(image.version);
+    CHECK_FALSE(settings({"pyproject.toml"}).version);
 
     image = settings({"Dockerfile", "Dockerfile.j2", "package.json", "package-lock.json", "go.sum", "Cargo.lock",
                       "requirements.txt", "poetry.lock"});

@@ -96,7 +96,7 @@ std::optional<std::filesystem::path> find_project(const std::filesystem::path& d
 /// RUNTIME_API_URL, and for the profile "v0" OH_RUNTIME_RUNTIME_IMAGE_REPO (repository). Throws Error{InvalidInput}
 /// "$BASE_IMAGE: …".
 ImageSettings settings_from(const Environment& environment, std::string_view profile);
-/// "base is ubuntu:24.04, from $BASE_IMAGE" for all that settings_from() changes between the layer below and the one
+/// "base: ubuntu:24.04, from $BASE_IMAGE" for all that settings_from() changes between the layer below and the one
 /// above, which hides it: a person may not have meant it.
 std::vector<std::string> environment_remarks(const ImageSettings& below, const ImageSettings& above,
                                              const Environment& environment, std::string_view profile);

@@ -54,7 +54,11 @@ std::map<std::string_view, std::string> known_values(const std::vector<std::stri
     if (!first("template", kTemplates)) {
         first("dockerfile", kDockerfiles);
     }
-    first("version_file", kVersionFiles);
+    // A build finds the version in pyproject.toml on its own.
+    if (!first("version_file", kVersionFiles) &&
+        std::find(files.begin(), files.end(), "pyproject.toml") == files.end()) {
+        values.emplace("version", R"("0.1.0")");
+    }
     for (const auto& [key, known] :
          {std::pair<std::string_view, Names>{"lock_files", kLockFiles}, {"sources", kSources}}) {
         if (const auto texts = found(known, files); !texts.empty()) {

@@ -247,7 +247,7 @@ private:
                           (where.empty() ? "" : oci::printable(where) + ": ") + "unknown key " + in_quotes(member.key) +
                               (near ? "; did you mean " + in_quotes(*near) + "?" : ""));
         if (!near) {
-            error.advise("known keys: " + list_of(known));
+            error.advise("one of " + list_of(known));
         }
         throw error;
     }
@@ -297,7 +297,7 @@ ImageSettings Project::image(std::string_view name) const {
         const auto near = nearest(name, names);
         throw Error(ErrorCode::NotFound, shown + " has no image " + in_quotes(name) +
                                              (near ? "; did you mean " + in_quotes(*near) + "?" : ""))
-            .advise("it has " + list_of(names));
+            .advise("one of " + list_of(names));
     }
     ImageSettings settings = defaults;
     settings.overlay(images[static_cast<std::size_t>(found - names.begin())]);

@@ -170,7 +170,7 @@ std::vector<std::string> environment_remarks(const ImageSettings& below, const I
                       [&](const EnvironmentVariable& variable, const SettingKey& key, const std::string& value) {
                           const auto texts = texts_of(said, key);
                           if (!texts.empty() && texts_of(above, key).empty() && texts_of(below, key) != texts) {
-                              remarks.push_back(std::string(key.name) + " is " + oci::printable(value) + ", from $" +
+                              remarks.push_back(std::string(key.name) + ": " + oci::printable(value) + ", from $" +
                                                 std::string(variable.name));
                           }
                       });
