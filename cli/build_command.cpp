@@ -20,25 +20,23 @@ namespace {
 class BuildCommand final : public Command {
 public:
     [[nodiscard]] VerbText text() const override {
-        return {.name = "build",
-                .summary = "build an image, or as little of it as is new",
-                .usage = "[--image NAME] [FLAGS]",
-                .about =
-                    "Names the image by its content (source, lock and versioned tag), looks the names up, and does the "
-                    "least:\n"
-                    "nothing, source files on the lock image, dependencies on the versioned image, or everything from "
-                    "the\n"
-                    "base image. A template (Dockerfile.j2) is told which; a plain Dockerfile builds all or nothing. "
-                    "What\n"
-                    "an image is made of stands in cooper.json (cooper init), in the environment, or in flags.",
-                .examples = {{"what would be done, and why", "cooper build --image runtime --dry-run"},
-                             {"with a project file, by the engine", "cooper build --image runtime"},
-                             {"without one",
-                              "cooper build --base-image debian:12 --version 1.0.0 --template Dockerfile.j2 --source "
-                              "src"},
-                             {"at a Runtime API",
-                              "cooper build --image runtime --builder remote --runtime-api-url "
-                              "https://runtime.example"}}};
+        return {
+            .name = "build",
+            .summary = "build an image, or as little of it as is new",
+            .usage = "[--image NAME] [FLAGS]",
+            .about =
+                "Names the image by its content (source, lock and versioned tag), looks the names up, and does the "
+                "least:\nnothing, source files on the lock image, dependencies on the versioned image, or everything "
+                "from the\nbase image. A template (Dockerfile.j2) is told which; a plain Dockerfile builds all or "
+                "nothing. What an\nimage is made of stands in cooper.json (cooper init), in the environment, or in "
+                "flags.",
+            .examples = {{"what would be done, and why", "cooper build --image runtime --dry-run"},
+                         {"without one",
+                          "cooper build --base-image debian:12 --version 1.0.0 --template Dockerfile.j2 --source "
+                          "src"},
+                         {"at a Runtime API",
+                          "cooper build --image runtime --builder remote --runtime-api-url "
+                          "https://runtime.example"}}};
     }
 
     void declare(CommandLine& line) override {
@@ -68,7 +66,8 @@ public:
         const auto settings = build::completed(
             project_.resolve(session.environment(), [&](std::string_view remark) { session.note(remark); }),
             session.run());
-        BuildPlaces places(session, settings, api_, push_);
+        api_.plain_http = connection_.insecure;
+        BuildPlaces places(session, settings, api_, push_, dry_run_);
         const auto wanted = build_variants(settings);
         if (wanted.size() > 1 && (!context_.empty() || !record_.empty())) {
             throw UsageError(

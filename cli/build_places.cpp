@@ -63,8 +63,9 @@ std::vector<BuildVariant> build_variants(const build::ImageSettings& settings) {
     return variants;
 }
 
-BuildPlaces::BuildPlaces(Session& session, const build::ImageSettings& settings, const RuntimeApiFlags& api, bool push)
-    : session_(session), settings_(settings) {
+BuildPlaces::BuildPlaces(Session& session, const build::ImageSettings& settings, const RuntimeApiFlags& api, bool push,
+                         bool dry_run)
+    : session_(session), settings_(settings), dry_run_(dry_run) {
     const std::string kind = settings.builder.value_or("engine");
     remote_ = kind == "remote";
     if (!remote_ && kind != "engine") {
@@ -132,7 +133,7 @@ void BuildPlaces::add_place(const std::string& name, bool required) {
             return;
         }
         build::StoreLookup::Load load;
-        if (!remote_) {
+        if (!remote_ && !dry_run_) {
             load = [this](const std::string& image, const Run& run) { load_from_store(image, run); };
         }
         place = std::make_unique<build::StoreLookup>(*store, std::move(load));

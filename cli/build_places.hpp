@@ -30,7 +30,9 @@ std::vector<BuildVariant> build_variants(const build::ImageSettings& settings);
 class BuildPlaces {
 public:
     /// Throws UsageError for a builder or place that is not known, and for what they need and was not given.
-    BuildPlaces(Session& session, const build::ImageSettings& settings, const RuntimeApiFlags& api, bool push);
+    /// `dry_run`: nothing is moved to where it would be needed.
+    BuildPlaces(Session& session, const build::ImageSettings& settings, const RuntimeApiFlags& api, bool push,
+                bool dry_run);
 
     /// The engine is looked for when it is first needed: a dry run that asks registries alone needs none.
     [[nodiscard]] build::Builder& builder();
@@ -55,6 +57,7 @@ private:
 
     Session& session_;
     const build::ImageSettings& settings_;
+    bool dry_run_;
     bool remote_ = false;
     std::unique_ptr<build::RemoteBuilder> api_;
     std::unique_ptr<build::Builder> builder_;

@@ -53,6 +53,7 @@ std::unique_ptr<Command> make_store_rm_command();
 std::unique_ptr<Command> make_tags_command();
 std::unique_ptr<Command> make_unpack_command();
 std::unique_ptr<Command> make_annotate_command();
+std::unique_ptr<Command> make_build_command();
 std::unique_ptr<Command> make_config_command();
 std::unique_ptr<Command> make_diff_command();
 std::unique_ptr<Command> make_explain_command();

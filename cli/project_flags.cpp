@@ -116,7 +116,7 @@ std::pair<std::string, build::TemplateValue> parse_json_variable(const std::stri
 
 void ProjectFlags::declare_project(CommandLine& line) {
     line.heading("Project");
-    line.value("--file", "FILE", "the project file; default: cooper.json here or above, if there is one", file);
+    line.value("--project", "FILE", "the project file; default: cooper.json here or above, if there is one", file);
     line.value("--image", "NAME", "the project's image; default: the only one", image);
     line.value("--root", "DIR", "what paths are below of; default: where the project file is, or here", root);
     setting(line, "--base-image", "IMAGE", "what the image begins with; also $BASE_IMAGE", "base", flags.base);
@@ -125,7 +125,8 @@ void ProjectFlags::declare_project(CommandLine& line) {
 void ProjectFlags::declare_recipe(CommandLine& line) {
     line.heading("What it is made of");
     setting(line, "--template", "FILE", "Jinja template of the Dockerfile", "template", flags.template_file);
-    setting(line, "--dockerfile", "FILE", "Dockerfile as it is, instead of a template", "dockerfile", flags.dockerfile);
+    setting(line, "-f, --dockerfile", "FILE", "Dockerfile as it is, instead of a template", "dockerfile",
+            flags.dockerfile);
     line.values("--set", "NAME=VALUE", "variable of the template: true, false, a whole number or text; repeatable",
                 set);
     line.values("--set-json", "NAME=JSON", "variable of the template; repeatable", set_json);
@@ -173,7 +174,7 @@ void ProjectFlags::declare_builder(CommandLine& line) {
 }
 
 void ProjectFlags::declare_tag(CommandLine& line) {
-    line.values("--tag", "TAG", "custom tag, or REPOSITORY:TAG; repeatable or a,b; also $CUSTOM_TAGS", tags_);
+    line.values("-t, --tag", "TAG", "custom tag, or REPOSITORY:TAG; repeatable or a,b; also $CUSTOM_TAGS", tags_);
 }
 
 void ProjectFlags::declare_runtime_api(CommandLine& line) {

@@ -20,7 +20,7 @@
 namespace cooper::cli {
 
 struct ProjectFlags {
-    std::string file;                      ///< --file cooper.json; empty: the nearest one, or none
+    std::string file;                      ///< --project cooper.json; empty: the nearest one, or none
     std::string image;                     ///< --image runtime
     std::string root;                      ///< --root DIR; empty: the project file's directory, else "."
     build::ImageSettings flags;            ///< single values; lists are below until resolve()
@@ -29,7 +29,7 @@ struct ProjectFlags {
     std::vector<std::string> build_args;   ///< --build-arg NAME[=VALUE]
     std::vector<std::string> extra_files;  ///< --extra-file FROM[=TO]
 
-    /// --file, --image, --root, --base-image.
+    /// --project, --image, --root, --base-image.
     void declare_project(CommandLine& line);
     /// Content and recipe stand below one heading when they are declared one after the other.
     /// --template, --dockerfile, --set, --set-json, --trim-blocks, --lstrip-blocks, --build-arg, --target.

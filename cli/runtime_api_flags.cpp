@@ -31,7 +31,6 @@ void RuntimeApiFlags::declare(CommandLine& line) {
                 parse_duration);
     line.parsed("--poll-interval", "TIME", "between two questions; default: 30s (v0), 10s (v1, json)", poll_interval,
                 parse_duration);
-    line.toggle("--api-plain-http", "send the key over http, to a service inside a cluster", plain_http);
 }
 
 Secret RuntimeApiFlags::key(const Environment& environment) const {

@@ -18,7 +18,7 @@ struct RuntimeApiFlags {
     build::RuntimeApiDialect dialect = build::RuntimeApiDialect::V0;
     std::optional<std::chrono::seconds> limit;          ///< --build-timeout
     std::optional<std::chrono::seconds> poll_interval;  ///< --poll-interval
-    bool plain_http = false;                            ///< --api-plain-http
+    bool plain_http = false;  ///< the verb's --insecure: the key may go over http, to a service inside a cluster
 
     void declare(CommandLine& line);
     /// The first line of the key file, else RUNTIME_API_KEY; empty: none was given. Never on the command line, where

@@ -11,6 +11,7 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "integration"))
 
+import contexts  # noqa: E402
 import deltas  # noqa: E402
 import images  # noqa: E402
 import locks  # noqa: E402
@@ -56,10 +57,13 @@ class Bench:
         home = self.workspace.directory("trees")
         large = self.workspace.directory("large")
         self.trees = tree_digests.Trees(COOPER, self.tree, large, home)
+        self.contexts = contexts.Contexts(COOPER, self.tree)
         if flows & {"tree digest large"}:
             tree_digests.make_large_files(large)
         if flows - {"start-up", "presign"} - {flow for flow in flows if flow.startswith("tree")}:
             self.prepare_images()
+        if flows & {"tree context", "tree render"}:
+            self.contexts.prepare()
         if flows & {"delta", "apply delta"}:
             self.deltas.prepare()
         if "republish" in flows:
@@ -234,6 +238,8 @@ class Bench:
             "reproduce": (self.locks.reproduce, rounds), "verify": (self.locks.verify, rounds),
             "tree digest": (lambda: self.trees.digest(), rounds), "tree digest unchanged": (lambda: self.trees.unchanged(), max(rounds, 10)),
             "tree digest large": (lambda: self.trees.digest_large(), rounds),
+            "tree context": (lambda: self.contexts.context(self.fresh("context")), rounds),
+            "tree render": (lambda: self.contexts.render(), max(rounds, 10)),
             "start-up": (self.start_up, max(rounds, 20)), "presign": (self.presign, rounds),
         }
         self.prepare({name for name in flows if not self.options.flows or name in self.options.flows})

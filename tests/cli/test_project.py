@@ -107,7 +107,7 @@ class Init(ProjectCase):
                 self.assertEqual(validator.is_valid(document), valid)
                 self.project(json.dumps(document))
                 # A valid file is asked for an image that it has not, so that nothing is looked up.
-                self.fails(1, "build", "--file", self.path("tree/cooper.json"), "--image", "none",
+                self.fails(1, "build", "--project", self.path("tree/cooper.json"), "--image", "none",
                            says='has no image "none"' if valid else "cooper.json:1: images.a")
         for document in ({}, {"images": {}}, {"images": {"A": {}}}, {"version": 2, "images": {"a": {}}}, {"images": {"a": {}}, "x": 1}):
             self.assertFalse(validator.is_valid(document))
@@ -116,7 +116,7 @@ class Init(ProjectCase):
 class Refusals(ProjectCase):
     def refused(self, text, *says, code=1):
         file = self.project(text)
-        self.fails(code, "build", "--dry-run", "--file", file, says=says)
+        self.fails(code, "build", "--dry-run", "--project", file, says=says)
 
     def test_mistakes_name_file_and_line(self):
         start = '{\n// one image\n"images": {"app": {\n'
@@ -130,8 +130,8 @@ class Refusals(ProjectCase):
 
     def test_images_are_chosen_by_name(self):
         file = self.project('{"images": {"runtime": {}, "other": {}}}')
-        self.fails(1, "build", "--file", file, says=["describes several images", "--image NAME: runtime, other"])
-        self.fails(1, "build", "--file", file, "--image", "runtme", says=['no image "runtme"; did you mean "runtime"?'])
+        self.fails(1, "build", "--project", file, says=["describes several images", "--image NAME: runtime, other"])
+        self.fails(1, "build", "--project", file, "--image", "runtme", says=['no image "runtme"; did you mean "runtime"?'])
 
     def test_flags_are_refused_by_their_names(self):
         for flag, value, says in (("--look-in", "cloud", '"cloud" is none of engine, registry, store'), ("--source", "../x", "leaves the root"),
@@ -164,34 +164,34 @@ class Layers(ProjectCase):
         }""")
 
     def test_defaults_image_environment_flag(self):
-        image, err = self.dry("--file", self.file, "--image", "other")
+        image, err = self.dry("--project", self.file, "--image", "other")
         self.assertEqual(image["base"], "defaults:1")
         self.assertEqual(image["tags"]["versioned"], "v1.0.0_defaults_tag_1")
-        image, err = self.dry("--file", self.file, "--image", "runtime")
+        image, err = self.dry("--project", self.file, "--image", "runtime")
         self.assertEqual(image["base"], "file:1")
         self.assertIn("acme/defaults:file", image["to_apply"])
         self.assertNotIn("from $", err)
-        image, err = self.dry("--file", self.file, "--image", "runtime", BASE_IMAGE="environment:1", CUSTOM_TAGS="python, dev")
+        image, err = self.dry("--project", self.file, "--image", "runtime", BASE_IMAGE="environment:1", CUSTOM_TAGS="python, dev")
         self.assertEqual(image["base"], "environment:1")
         self.assertEqual([name for name in image["to_apply"] if not name.startswith("acme/defaults:v1.0.0")], ["acme/defaults:python", "acme/defaults:dev"])
         self.assertIn("base: environment:1, from $BASE_IMAGE", err)
-        image, err = self.dry("--file", self.file, "--image", "runtime", "--base-image", "flag:1", "--tag", "a,b", "--tag", "acme/x:c",
+        image, err = self.dry("--project", self.file, "--image", "runtime", "--base-image", "flag:1", "--tag", "a,b", "--tag", "acme/x:c",
                               BASE_IMAGE="environment:1", CUSTOM_TAGS="python")
         self.assertEqual(image["base"], "flag:1")
         self.assertEqual([name for name in image["to_apply"] if not name.startswith("acme/defaults:v1.0.0")],
                          ["acme/defaults:a", "acme/defaults:b", "acme/x:c"])
         self.assertNotIn("from $", err)
-        self.fails(1, "build", "--file", self.file, "--image", "other", says="$BASE_IMAGE: ", BASE_IMAGE="Upper")
+        self.fails(1, "build", "--project", self.file, "--image", "other", says="$BASE_IMAGE: ", BASE_IMAGE="Upper")
 
     def test_the_runtime_repository_of_the_environment_counts_for_v0_alone(self):
-        image, _ = self.dry("--file", self.file, "--image", "other", OH_RUNTIME_RUNTIME_IMAGE_REPO="acme/elsewhere")
+        image, _ = self.dry("--project", self.file, "--image", "other", OH_RUNTIME_RUNTIME_IMAGE_REPO="acme/elsewhere")
         self.assertTrue(image["image"].startswith("acme/defaults:"))
 
     def test_what_one_layer_says_another_way_replaces_the_one_below(self):
-        image, _ = self.dry("--file", self.file, "--image", "other", "--registry-prefix", "ghcr.io/acme")
+        image, _ = self.dry("--project", self.file, "--image", "other", "--registry-prefix", "ghcr.io/acme")
         self.assertTrue(image["image"].startswith("ghcr.io/acme/other:"))
         self.workspace.file("tree/VERSION", "2.0.0\n", 0o644)
-        image, _ = self.dry("--file", self.file, "--image", "other", "--version-file", "VERSION")
+        image, _ = self.dry("--project", self.file, "--image", "other", "--version-file", "VERSION")
         self.assertTrue(image["tags"]["source"].startswith("v2.0.0_"))
 
     def test_the_file_is_found_from_below(self):

@@ -139,6 +139,9 @@ ContextOptions context_options(const ImageSettings& settings, std::string docker
 std::string standalone_dockerfile(std::string_view text, std::string_view target,
                                   const std::vector<std::pair<std::string, std::string>>& args);
 
+/// The names that its ARGs declare, sorted.
+std::vector<std::string> arguments_of_dockerfile(std::string_view text);
+
 /// The images that FROM and COPY --from name, stages left out, arguments filled in; those that cannot be known are left
 /// out.
 std::vector<std::string> images_of_dockerfile(std::string_view text,

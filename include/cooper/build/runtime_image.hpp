@@ -69,7 +69,8 @@ struct RuntimeImage {
 std::string version_of(const ImageSettings& settings);
 
 /// The settings with what they do not say themselves: of an agent server's checkout with_agent_server(), of a plain
-/// Dockerfile without a base the one image that it builds on. Throws what dockerfile_text() throws.
+/// Dockerfile without a base the one image that it builds on, and for a name that of the root. Throws what
+/// dockerfile_text() throws.
 ImageSettings completed(ImageSettings settings, const Run& run);
 
 /// What the settings' names begin with: repository, prefix and name, the default prefix and name, or the name alone.

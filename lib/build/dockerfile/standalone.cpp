@@ -54,15 +54,20 @@ std::vector<Declared> declared_in(const DockerfileLine& line, char escape) {
     return found;
 }
 
-void check_declared(const DockerfileLines& lines, const Args& args) {
-    std::set<std::string, std::less<>> declared;
+std::set<std::string, std::less<>> declared_names(const DockerfileLines& lines) {
+    std::set<std::string, std::less<>> names;
     for (const auto& line : lines.lines) {
         if (line.keyword == "ARG") {
             for (const auto& one : declared_in(line, lines.escape)) {
-                declared.emplace(one.name);
+                names.emplace(one.name);
             }
         }
     }
+    return names;
+}
+
+void check_declared(const DockerfileLines& lines, const Args& args) {
+    const auto declared = declared_names(lines);
     for (const auto& [name, value] : args) {
         if (!declared.contains(name)) {
             throw Error(ErrorCode::InvalidInput, "the Dockerfile declares no build argument " + oci::printable(name))
@@ -175,6 +180,11 @@ std::string standalone_dockerfile(std::string_view text, std::string_view target
     }
     const auto end = count < dockerfile.lines.size() ? dockerfile.lines[count].begin : text.size();
     return result.append(text.substr(taken, end - taken));
+}
+
+std::vector<std::string> arguments_of_dockerfile(std::string_view text) {
+    const auto names = declared_names(split_dockerfile(text));
+    return {names.begin(), names.end()};
 }
 
 std::vector<std::string> images_of_dockerfile(std::string_view text, const Args& args) {

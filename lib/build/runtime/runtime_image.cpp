@@ -1,9 +1,11 @@
 #include "cooper/build/runtime_image.hpp"
 
+#include "cooper/base/text.hpp"
 #include "cooper/build/git_tags.hpp"
 #include "cooper/oci/reference.hpp"
 
 #include "build/runtime/tags_of_image.hpp"
+#include "build/tags/tag_levels.hpp"
 #include "oci/printable.hpp"
 
 #include <algorithm>
@@ -114,6 +116,51 @@ void settle_base(const RuntimeImage& image, const std::string& text, const std::
     }
 }
 
+/// As builders do with arguments that nothing reads: a template need not declare on a lock image what it does from the
+/// beginning.
+void drop_undeclared(const std::string& text, Arguments& args, const Run& run) {
+    const auto declared = arguments_of_dockerfile(text);
+    std::erase_if(args, [&](const auto& arg) {
+        const bool known = std::binary_search(declared.begin(), declared.end(), arg.first);
+        if (!known) {
+            run.progress->notice(NoticeLevel::Warning, "no ARG of the Dockerfile declares the build argument " +
+                                                           oci::printable(arg.first) + ": it is left out");
+        }
+        return !known;
+    });
+    for (const auto& [name, value] : args) {
+        if (looks_secret(name, value)) {
+            run.progress->notice(NoticeLevel::Warning, "the value of the build argument " + oci::printable(name) +
+                                                           " goes into the Dockerfile that is sent, and into the "
+                                                           "image's history");
+        }
+    }
+}
+
+/// A builder that takes no platform builds for its own.
+void check_only_platform(const ImageSettings& settings, const oci::Platform& platform, const Run& run) {
+    if (!settings.platforms) {
+        return;
+    }
+    if (settings.platforms->size() > 1) {
+        throw Error(ErrorCode::Unsupported, "this builder cannot be asked for a platform, and several are wanted")
+            .advise("name the one that it builds for with --platform, or use --builder engine");
+    }
+    run.progress->notice(NoticeLevel::Info, "the tags name " + platform.text() +
+                                                "; the builder cannot be asked for a platform and builds for its own");
+}
+
+/// As far as an image can have it for its name.
+std::string name_of_directory(const std::filesystem::path& root) {
+    std::error_code ignored;
+    std::string name = to_lower(std::filesystem::weakly_canonical(root, ignored).filename().string());
+    std::replace_if(
+        name.begin(), name.end(), [](char c) { return !((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9')); }, '-');
+    name.erase(std::unique(name.begin(), name.end(), [](char a, char b) { return a == '-' && b == '-'; }), name.end());
+    const auto begin = name.find_first_not_of('-');
+    return begin == std::string::npos ? "image" : name.substr(begin, name.find_last_not_of('-') + 1 - begin);
+}
+
 }  // namespace
 
 std::string version_of(const ImageSettings& settings) {
@@ -140,6 +187,9 @@ std::string version_of(const ImageSettings& settings) {
 
 ImageSettings completed(ImageSettings settings, const Run& run) {
     settings = with_agent_server(std::move(settings));
+    if (settings.name.empty()) {
+        settings.name = name_of_directory(settings.root);
+    }
     if (settings.base || has_levels(settings)) {
         return settings;
     }
@@ -216,11 +266,11 @@ BuildRequest RuntimeImage::request(const BuildDecision& decision, const BuilderA
     request.names = decision.reuse.apply;
     if (abilities.platforms) {
         request.platform = platform;
-    } else if (settings.platforms) {
-        throw Error(ErrorCode::Unsupported, "this builder cannot be asked for a platform (" + platform.text() + ")")
-            .advise("leave --platform out, or use --builder engine");
+    } else {
+        check_only_platform(settings, platform, run);
     }
     if (!abilities.args_and_target) {
+        drop_undeclared(text, request.args, run);
         text = standalone_dockerfile(text, target, request.args);
         request.args.clear();
         request.target.clear();
