@@ -192,7 +192,10 @@ TEST_CASE("settings: one value can be checked by its key", "[unit][build]") {
     CHECK_NOTHROW(check_setting("files", "a/b"));
     CHECK_NOTHROW(check_setting("browser", "true"));
     CHECK_THROWS_AS(check_setting("browser", "maybe"), Error);
-    CHECK_THROWS_AS(check_setting("extra_dependencies", std::string(5000, 'x')), Error);
+    for (const auto* key : {"extra_dependencies", "ignore", "sources"}) {
+        CHECK_NOTHROW(check_setting(key, std::string(4000, 'x')));
+        CHECK_THROWS_AS(check_setting(key, std::string(5000, 'x')), Error);
+    }
     CHECK_THROWS_WITH(check_setting("nothing", "x"), "there is no setting \"nothing\"");
 }
 

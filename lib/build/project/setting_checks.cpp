@@ -19,8 +19,8 @@ namespace cooper::build {
 
 namespace {
 
-constexpr std::size_t kMaxTagPart = 128;      // a tag is no longer (distribution specification 1.1)
-constexpr std::size_t kMaxDependency = 4096;  // a requirement with markers and hashes is below 1 KiB
+constexpr std::size_t kMaxTagPart = 128;  // a tag is no longer (distribution specification 1.1)
+constexpr std::size_t kMaxLine = 4096;    // no path, pattern or requirement is longer
 
 bool is_letter_or_digit(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
@@ -44,6 +44,9 @@ void check_line(std::string_view text) {
     }
     if (std::any_of(text.begin(), text.end(), is_control)) {
         refuse(text, "has a control character");
+    }
+    if (text.size() > kMaxLine) {
+        refuse(text, "is longer than " + std::to_string(kMaxLine) + " bytes");
     }
 }
 
@@ -152,9 +155,6 @@ void check_source_below(std::string_view text) {
 
 void check_dependency(std::string_view text) {
     check_line(text);
-    if (text.size() > kMaxDependency) {
-        refuse(text, "is longer than " + std::to_string(kMaxDependency) + " bytes");
-    }
 }
 
 void check_variable_name(std::string_view text) {
