@@ -229,12 +229,12 @@ Error foreign_list(const OpenDirectory& directory) {
 
 /// Throws unless a file of this name may be written.
 void check_free(const OpenDirectory& directory, const std::string& name, const Run& run) {
-    if (!directory.exists(name)) {
-        return;
-    }
     const auto list = directory.read_list();
     if (!list) {
         throw foreign_list(directory);
+    }
+    if (!directory.exists(name)) {
+        return;
     }
     for (const auto& listed : *list) {
         if (listed.name == name && directory.state_of(listed, run) == OpenDirectory::State::Ours) {

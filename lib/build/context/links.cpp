@@ -93,8 +93,8 @@ void check_links(const ContextMembers& members, const Run& run) {
         }
         run.check();
         if (check.leaves(member)) {
-            refused.push_back("'" + oci::printable(members.path_of(member), kMaxPath) + "' (to '" +
-                              oci::printable(member.link, kMaxPath) + "')");
+            refused.push_back(members.files->shown(members.path_of(member)) + " (to '" + oci::printable(member.link) +
+                              "')");
         }
     }
     if (refused.empty()) {

@@ -84,27 +84,29 @@ private:
 
     /// A file that is named goes in, whatever is ignored; of a directory, all but what tools leave behind.
     void add_file(const ExtraFile& file) {
-        ContextPlace place;
-        place.from = path_inside(file.from, "the file");
-        place.to = file.to.empty() ? join_path(prefix_, place.from) : path_inside(file.to, "the place of a file");
+        const auto from = path_inside(file.from, "the file");
         struct stat status {};
-        const bool there = lstat((options_.root / place.from).c_str(), &status) == 0;
+        const bool there = lstat((options_.root / from).c_str(), &status) == 0;
         if (!there && file.optional && (errno == ENOENT || errno == ENOTDIR)) {
             return;
         }
+        const bool is_directory = there && S_ISDIR(status.st_mode);
         TreeOptions tree;
         tree.root = options_.root;
-        tree.sources = {place.from.empty() ? "." : place.from};
+        tree.sources = {from.empty() ? "." : from};
         tree.dockerignore = false;
-        if (there && S_ISDIR(status.st_mode)) {
-            tree.ignore = default_ignore();
-        }
+        tree.ignore = is_directory ? default_ignore() : std::vector<std::string>();
         auto listing = list_tree(tree, run_);
-        if (place.to.empty() && (listing.tree.entries.empty() || !there || !S_ISDIR(status.st_mode))) {
-            throw Error(ErrorCode::InvalidInput, "the file " + shown(place.from) + " cannot be the context's root")
+        if (file.to.empty()) {
+            add(std::move(listing), {"", prefix_}, kNamed);
+            return;
+        }
+        const auto to = path_inside(file.to, "the place of a file");
+        if (to.empty() && !is_directory) {
+            throw Error(ErrorCode::InvalidInput, "the file " + shown(from) + " cannot be the context's root")
                 .advise("give it a name in the context");
         }
-        add(std::move(listing), std::move(place), kNamed);
+        add(std::move(listing), {from, to}, kNamed);
     }
 
     enum Origin : std::uint8_t { kSources, kNamed };
