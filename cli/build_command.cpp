@@ -119,12 +119,12 @@ private:
     }
 
     void save_context(Session& session, const build::RuntimeImage& image, const build::BuildDecision& decision,
-                      BuildPlaces& places) const {
+                      const BuildPlaces& places) const {
         if (decision.reuse.action == build::ReuseAction::Reuse) {
             session.warn("--save-context: nothing is built, so there is no context (--force makes one)");
             return;
         }
-        const auto request = image.request(decision, places.builder().abilities(), session.run());
+        const auto request = image.request(decision, places.abilities(), session.run());
         const auto* context = dynamic_cast<const build::BuildContext*>(request.context.get());
         if (context != nullptr) {
             build::write_context(*context, context_, session.run());

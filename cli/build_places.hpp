@@ -36,6 +36,9 @@ public:
 
     /// The engine is looked for when it is first needed: a dry run that asks registries alone needs none.
     [[nodiscard]] build::Builder& builder();
+    [[nodiscard]] build::BuilderAbilities abilities() const {
+        return builder_ ? builder_->abilities() : build::BuilderAbilities();
+    }
     [[nodiscard]] build::ImageLookup& lookup() { return lookup_; }
     /// What is known of the variant besides the settings. Asks for the base's digest where the tags need it.
     [[nodiscard]] build::RuntimeImageInputs inputs(const BuildVariant& variant);

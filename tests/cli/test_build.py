@@ -1,5 +1,6 @@
 """`cooper build` without an engine: what it would do, why, and what it says about command lines and projects that make no sense."""
 
+import tarfile
 import unittest
 
 import case
@@ -66,6 +67,13 @@ class Build(case.TestCase):
         newer = self.path("newer.json")
         self.dry("--record", newer)
         self.assertRegex(self.cooper("tags", "--explain", record, newer).out, "changed +app/main.py")
+
+    def test_the_context_of_a_dry_run_needs_no_engine(self):
+        kept = self.path("context.tar.gz")
+        self.dry("--save-context", kept)
+        with tarfile.open(kept) as tar:
+            self.assertEqual(tar.getnames(), ["Dockerfile", "app", "app/main.py"])
+            self.assertEqual(tar.extractfile("Dockerfile").read(), b"FROM scratch\nRUN true\nCOPY app /app")
 
     def test_outputs_of_a_step(self):
         outputs = self.workspace.file("outputs", "")
