@@ -171,8 +171,19 @@ bool BuildPlaces::find_base_in_registry(const oci::Reference& base, bool require
     }
 }
 
+std::optional<oci::EngineImage> BuildPlaces::ask_engine(const oci::Reference& base) {
+    try {
+        return session_.engine().find(base.familiar(), session_.run());
+    } catch (const Error& error) {
+        if (looks_in(kEnginePlace) || !is_absence(error)) {
+            throw;
+        }
+        return std::nullopt;  // there is none, and nobody asked for one
+    }
+}
+
 bool BuildPlaces::find_base_in_engine(const oci::Reference& base) {
-    const auto found = session_.engine().find(base.familiar(), session_.run());
+    const auto found = ask_engine(base);
     if (!found) {
         return false;
     }

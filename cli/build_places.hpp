@@ -54,6 +54,7 @@ private:
     void choose_places();
     [[nodiscard]] bool looks_in(std::string_view place) const;
     bool find_base_in_registry(const oci::Reference& base, bool required);
+    [[nodiscard]] std::optional<oci::EngineImage> ask_engine(const oci::Reference& base);
     bool find_base_in_engine(const oci::Reference& base);
     void resolve_base();
     void load_from_store(const std::string& image, const Run& run);
