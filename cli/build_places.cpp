@@ -160,7 +160,8 @@ bool BuildPlaces::looks_in(std::string_view place) const {
 
 bool BuildPlaces::find_base_in_registry(const oci::Reference& base, bool required) {
     try {
-        base_digest_ = session_.registry().manifest(base, session_.run()).raw.digest;
+        base_digest_ = in_context("while asking what the base image " + base.familiar() + " is now",
+                                  [&] { return session_.registry().manifest(base, session_.run()).raw.digest; });
         base_digest_names_it_ = true;
         return true;
     } catch (const Error& error) {
