@@ -142,6 +142,44 @@ TEST_CASE("remote builder: Retry-After counts where it is longer", "[unit][build
     CHECK(scene.waits() == std::vector<int>{20, 4, 45});
 }
 
+TEST_CASE("remote builder: nobody waits beyond the limit", "[unit][build]") {
+    RemoteBuilderTimings timings = RemoteBuilderTimings::v0();
+    timings.limit = seconds(60);
+    SECTION("to send the context once more") {
+        Scene scene({busy("300")});
+        scene.options.timings = timings;
+        CHECK_THAT(error_of([&] { scene.build(); }).what(), Catch::Contains("429: slow down"));
+        CHECK(scene.waits().empty());
+    }
+    SECTION("for a look-up") {
+        Scene scene({busy("300")});
+        scene.options.timings = timings;
+        CHECK(error_of([&] { scene.exists(); }).code() == ErrorCode::Unavailable);
+        CHECK(scene.waits().empty());
+    }
+    SECTION("for the next status: it is asked for once more at the end") {
+        FakeReply running = status("RUNNING");
+        running.headers.add("Retry-After", "300");
+        Scene scene({accepted(), running, success()});
+        scene.options.timings = timings;
+        CHECK(scene.build() == "registry.example.com/runtime:built");
+        CHECK(scene.waits() == std::vector<int>{60});
+    }
+}
+
+TEST_CASE("remote builder: a server cannot have the key printed as a name", "[unit][build]") {
+    const std::vector<FakeReply> replies =
+        GENERATE(std::vector<FakeReply>{accepted(), json(R"({"status":"SUCCESS","image":"r/)" + kKey + R"(:1"})")},
+                 std::vector<FakeReply>{json(R"({"build_id":")" + kKey + R"("})")});
+    Scene scene(replies);
+    const Error error = error_of([&] { scene.build(); });
+    CHECK(error.code() == ErrorCode::Unavailable);
+    CHECK_THAT(error.what() + error.advice(), !Catch::Contains(kKey));
+    Scene prefix({json(R"({"registry_prefix":"r/)" + kKey + R"("})")});
+    CHECK_THAT(error_of([&] { (void)RemoteBuilder(prefix.http, prefix.options).registry_prefix(prefix.run); }).what(),
+               !Catch::Contains(kKey));
+}
+
 TEST_CASE("remote builder: the script's next question waits as long as the server asks for", "[unit][build]") {
     FakeReply running = status("RUNNING");
     running.headers.add("Retry-After", "15");

@@ -372,12 +372,14 @@ class Podman:
 
 
 class PodmanService(Podman):
-    """podman's service, which speaks docker's API on a socket."""
+    """podman's service, which speaks docker's API on a socket. `plain_http`: a registry that it may ask without TLS."""
 
-    def __init__(self, workspace, driver="vfs"):
+    def __init__(self, workspace, driver="vfs", plain_http=""):
         super().__init__(workspace, driver)
         self.socket = os.path.join(workspace.path, "p.sock")
-        workspace.start("podman-service", [*self.options, "system", "service", "--time=0", "unix://" + self.socket], self.answers)
+        registries = workspace.file("registries.conf", '[[registry]]\nlocation = "%s"\ninsecure = true\n' % plain_http if plain_http else "")
+        workspace.start("podman-service", [*self.options, "system", "service", "--time=0", "unix://" + self.socket], self.answers,
+                        {"CONTAINERS_REGISTRIES_CONF": registries} if plain_http else None)
 
     def answers(self):
         try:

@@ -89,7 +89,7 @@ void check_context(const Ranged& context) {
 }
 
 /// V0 writes whatever it was given into the next request; strings and whole numbers are what can be meant.
-std::string build_id_of(const json::Value& document) {
+std::string build_id_of(const json::Value& document, const RuntimeApi& api) {
     const json::Value* id = json::find_member(document, "build_id");
     if (id == nullptr) {
         throw strange_answer(kStart, "it has no build_id");
@@ -97,7 +97,7 @@ std::string build_id_of(const json::Value& document) {
     if (id->is_number_integer()) {
         return json::write(*id);
     }
-    if (!id->is_string() || !is_plain_name(id->get_ref<const std::string&>())) {
+    if (!id->is_string() || !api.is_name(id->get_ref<const std::string&>())) {
         throw strange_answer(kStart, "its build_id is neither a short text nor a whole number");
     }
     return id->get<std::string>();
@@ -172,11 +172,11 @@ std::string RemoteBuilder::State::start(const std::shared_ptr<const Ranged>& con
     const bool as_json = dialect == RuntimeApiDialect::V1ScriptJson;
     const BuildBody form = as_json ? json_body(context, names.front()) : multipart_body(context, names);
     const auto body = std::make_shared<ReportedRanged>(form.body, std::string(kUploadTask), *run.progress);
-    const Instant deadline = run.clock->now() + timings.limit;
+    const RuntimeApi::Patience patience{run.clock->now() + timings.limit, true};
     run.progress->begin(kUploadTask, body->size());
-    const RuntimeApiAnswer answer = api.ask(api.post("/build", form.content_type, body), kStart, deadline, run);
+    const RuntimeApiAnswer answer = api.ask(api.post("/build", form.content_type, body), kStart, patience, run);
     run.progress->end(kUploadTask);
-    return build_id_of(RuntimeApi::document(answer, kStart));
+    return build_id_of(RuntimeApi::document(answer, kStart), api);
 }
 
 HttpRequest RemoteBuilder::State::status_request(const std::string& id) const {
@@ -188,7 +188,7 @@ HttpRequest RemoteBuilder::State::status_request(const std::string& id) const {
 RemoteBuilder::State::Poll RemoteBuilder::State::poll(const std::string& id, Instant deadline, const Run& run) const {
     RuntimeApiAnswer answer;
     try {
-        answer = api.send(status_request(id), deadline, run);
+        answer = api.send(status_request(id), {deadline, true}, run);
         if (!answer.success()) {
             api.refuse(answer, kPoll);
         }
@@ -222,7 +222,7 @@ std::string RemoteBuilder::State::image_of(const json::Value& document, const st
     if (absent && is_script()) {
         return name;
     }
-    if (absent || !image->is_string() || !is_plain_name(image->get_ref<const std::string&>())) {
+    if (absent || !image->is_string() || !api.is_name(image->get_ref<const std::string&>())) {
         throw strange_answer(kPoll, "the build is done, but its image is not named");
     }
     return image->get<std::string>();
@@ -266,7 +266,8 @@ std::string RemoteBuilder::State::wait_for(const std::string& id, const std::str
                 run.progress->notice(NoticeLevel::Info, "build " + api.said(id) + ": " + last);
             }
         }
-        run.clock->sleep_for(std::max(timings.poll_interval, answer.retry_after), run.stop);
+        const auto left = std::max(milliseconds(0), std::chrono::floor<milliseconds>(deadline - run.clock->now()));
+        run.clock->sleep_for(std::max(timings.poll_interval, std::min(answer.retry_after, left)), run.stop);
     }
     const auto waited =
         std::chrono::floor<minutes>(std::min<Instant::duration>(run.clock->now() - began, timings.limit));
@@ -287,10 +288,9 @@ std::string RemoteBuilder::registry_prefix(const Run& run) const {
     const RuntimeApi& api = state_->api;
     const std::string what = "GET /registry_prefix";
     return in_context("Runtime API " + api.address(), [&] {
-        const json::Value document =
-            RuntimeApi::document(api.ask(api.get("/registry_prefix"), what, std::nullopt, run), what);
+        const json::Value document = RuntimeApi::document(api.ask(api.get("/registry_prefix"), what, run), what);
         const json::Value* prefix = json::find_member(document, "registry_prefix");
-        if (prefix == nullptr || !prefix->is_string() || !is_plain_name(prefix->get_ref<const std::string&>())) {
+        if (prefix == nullptr || !prefix->is_string() || !api.is_name(prefix->get_ref<const std::string&>())) {
             throw strange_answer(what, "it names no registry_prefix");
         }
         return prefix->get<std::string>();
@@ -313,8 +313,7 @@ bool RemoteBuilder::image_exists(const std::string& image, const Run& run) const
     const RuntimeApi& api = state_->api;
     const std::string what = "GET /image_exists";
     return in_context("Runtime API " + api.address() + ": looking for " + oci::printable(image), [&] {
-        const RuntimeApiAnswer answer =
-            api.ask(api.get("/image_exists", "image=" + percent_encode(image)), what, std::nullopt, run);
+        const RuntimeApiAnswer answer = api.ask(api.get("/image_exists", "image=" + percent_encode(image)), what, run);
         state_->require_ok(answer, "Failed to check image existence");
         const json::Value document = RuntimeApi::document(answer, what);
         const json::Value* exists = json::find_member(document, "exists");

@@ -162,11 +162,13 @@ RuntimeApiAnswer RuntimeApi::send_once(const HttpRequest& request, const Run& ru
     answer.status = response.status;
     answer.retry_after = response.retry_after(run.clock->now());
     answer.body = read_error_body(response, answer.success() ? kMaxAnswer + 1 : kMaxErrorBody);
+    if (!answer.success() && answer.body.size() == kMaxErrorBody) {  // a key that was cut would not be found in it
+        answer.body.resize(kMaxErrorBody - std::min(kMaxErrorBody, key_.reveal().size()));
+    }
     return answer;
 }
 
-RuntimeApiAnswer RuntimeApi::send(const HttpRequest& request,
-                                  std::optional<std::chrono::system_clock::time_point> deadline, const Run& run) const {
+RuntimeApiAnswer RuntimeApi::send(const HttpRequest& request, const Patience& patience, const Run& run) const {
     for (int tries = 1;; ++tries) {
         RuntimeApiAnswer answer = send_once(request, run);
         if (answer.status != kTooManyRequests) {
@@ -175,11 +177,11 @@ RuntimeApiAnswer RuntimeApi::send(const HttpRequest& request,
         const bool pause = tries == timings_.rate_limit_tries;
         const milliseconds own_wait = pause ? timings_.rate_limit_pause : wait_after(tries);
         const milliseconds wait = std::max(own_wait, answer.retry_after.value_or(milliseconds(0)));
+        const bool allowed = !pause || (patience.pauses && own_wait > milliseconds(0));
+        if (!allowed || run.clock->now() + wait > patience.deadline) {
+            return answer;
+        }
         if (pause) {
-            const bool allowed = deadline && own_wait > milliseconds(0) && run.clock->now() + wait <= *deadline;
-            if (!allowed) {
-                return answer;
-            }
             run.progress->notice(NoticeLevel::Warning, "the Runtime API has too many requests; trying again in " +
                                                            format_duration(std::chrono::ceil<seconds>(wait)));
             tries = 0;
@@ -188,13 +190,17 @@ RuntimeApiAnswer RuntimeApi::send(const HttpRequest& request,
     }
 }
 
-RuntimeApiAnswer RuntimeApi::ask(const HttpRequest& request, const std::string& what,
-                                 std::optional<std::chrono::system_clock::time_point> deadline, const Run& run) const {
-    RuntimeApiAnswer answer = send(request, deadline, run);
+RuntimeApiAnswer RuntimeApi::ask(const HttpRequest& request, const std::string& what, const Patience& patience,
+                                 const Run& run) const {
+    RuntimeApiAnswer answer = send(request, patience, run);
     if (!answer.success()) {
         refuse(answer, what);
     }
     return answer;
+}
+
+RuntimeApiAnswer RuntimeApi::ask(const HttpRequest& request, const std::string& what, const Run& run) const {
+    return ask(request, what, {run.clock->now() + timings_.limit, false}, run);
 }
 
 void RuntimeApi::refuse(const RuntimeApiAnswer& answer, const std::string& what) const {
@@ -244,6 +250,10 @@ std::string RuntimeApi::said(std::string_view text) const {
 
 std::string RuntimeApi::said_value(const json::Value& value) const {
     return said(value.is_string() ? value.get<std::string>() : json::write(value));
+}
+
+bool RuntimeApi::is_name(std::string_view text) const {
+    return is_plain_name(text) && (key_.empty() || text.find(key_.reveal()) == std::string_view::npos);
 }
 
 Error strange_answer(const std::string& what, const std::string& problem) {

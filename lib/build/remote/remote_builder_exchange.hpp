@@ -35,15 +35,20 @@ public:
     [[nodiscard]] HttpRequest post(const std::string& path, std::string content_type,
                                    std::shared_ptr<const Ranged> body) const;
 
-    /// Sends, and again while the answer is 429 as the timings allow; pauses only when a `deadline` for them is given.
-    [[nodiscard]] RuntimeApiAnswer send(const HttpRequest& request,
-                                        std::optional<std::chrono::system_clock::time_point> deadline,
-                                        const Run& run) const;
+    /// Until when a request may be sent again while the answer is 429, and whether the pauses of
+    /// RemoteBuilderTimings are made on the way.
+    struct Patience {
+        std::chrono::system_clock::time_point deadline;
+        bool pauses = false;
+    };
+    /// Sends, and again while the answer is 429 as the timings allow; no wait goes beyond the deadline.
+    [[nodiscard]] RuntimeApiAnswer send(const HttpRequest& request, const Patience& patience, const Run& run) const;
 
     /// The same; an answer that is no success is refused.
-    [[nodiscard]] RuntimeApiAnswer ask(const HttpRequest& request, const std::string& what,
-                                       std::optional<std::chrono::system_clock::time_point> deadline,
+    [[nodiscard]] RuntimeApiAnswer ask(const HttpRequest& request, const std::string& what, const Patience& patience,
                                        const Run& run) const;
+    /// The same for a question by itself: within the limit from now on, without pauses.
+    [[nodiscard]] RuntimeApiAnswer ask(const HttpRequest& request, const std::string& what, const Run& run) const;
 
     /// Throws HttpError for an answer to `what` ("POST /build") that is no success.
     [[noreturn]] void refuse(const RuntimeApiAnswer& answer, const std::string& what) const;
@@ -55,6 +60,8 @@ public:
     [[nodiscard]] std::string said(std::string_view text) const;
     /// The same for JSON: a string's text, anything else as it is written.
     [[nodiscard]] std::string said_value(const json::Value& value) const;
+    /// Text of the server that goes on as a name: is_plain_name(), and the key is not in it.
+    [[nodiscard]] bool is_name(std::string_view text) const;
     [[nodiscard]] std::string address() const { return base_.redacted(); }
 
 private:
@@ -71,7 +78,7 @@ private:
 /// The server did not say what the API says it does.
 Error strange_answer(const std::string& what, const std::string& problem);
 
-/// Text of the server that goes on as a name: not empty, at most 1024 bytes, no control characters.
+/// Not empty, at most 1024 bytes, no control characters.
 bool is_plain_name(std::string_view text);
 
 }  // namespace cooper::build
