@@ -46,6 +46,7 @@ std::vector<std::unique_ptr<Command>> all_commands() {
                              make_split_command,
                              make_join_command,
                              make_init_command,
+                             make_render_command,
                              make_build_command,
                              make_tags_command,
                              make_presign_command,

@@ -63,6 +63,7 @@ std::unique_ptr<Command> make_index_add_command();
 std::unique_ptr<Command> make_index_remove_command();
 std::unique_ptr<Command> make_rebase_command();
 std::unique_ptr<Command> make_kit_export_command();
+std::unique_ptr<Command> make_render_command();
 std::unique_ptr<Command> make_reproduce_command();
 std::unique_ptr<Command> make_verify_command();
 std::unique_ptr<Command> make_keys_generate_command();
