@@ -165,7 +165,7 @@ Next Renderer::iterate(const Value& value) {
                 }
                 const std::size_t begin = at;
                 next_character(bytes, at);
-                item = text(bytes.substr(begin, at - begin), value.as<Text>().markup);
+                item = text(bytes.substr(begin, at - begin));
                 return true;
             };
         case Kind::List:

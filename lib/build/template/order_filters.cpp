@@ -139,6 +139,7 @@ Value unique(Renderer& renderer, Arguments& given) {
             while (next(item)) {
                 renderer.budget()->step();
                 Value key = without_case(renderer, path.find(renderer, item), case_sensitive);
+                renderer.require_defined(key);
                 const auto [first, last] = seen.equal_range(hash_of(key));
                 if (std::none_of(first, last, [&](const auto& known) { return renderer.equals(known.second, key); })) {
                     seen.emplace(hash_of(key), std::move(key));

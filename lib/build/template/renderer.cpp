@@ -263,8 +263,7 @@ void Renderer::run_set_block(const Stmt& stmt) {
 void Renderer::run_filter_block(const Stmt& stmt) {
     enter(stmt.scope);
     const Value outer = std::exchange(captured_, capture(stmt));
-    print(evaluate(*stmt.expr), *out_);
-    check_output(*out_);
+    write_text(evaluate(*stmt.expr), "filter");
     captured_ = outer;
     leave(stmt.scope);
 }
@@ -298,9 +297,16 @@ void Renderer::run_call_block(const Stmt& stmt) {
     Arguments given = arguments(*stmt.expr, 1);
     given.named.emplace_back("caller", caller);
     line_ = stmt.line;
-    const Value result = call(callee, given);
-    print(result, *out_);
-    check_output(*out_);
+    write_text(call(callee, given), "call");
+}
+
+void Renderer::write_text(const Value& value, std::string_view block) {
+    if (!value.is_text()) {
+        throw Failure{
+            "the " + std::string(block) + " block gives a " + std::string(type_name(value)) + ", expected a text",
+            "{% set %} takes any value, … | string makes a text of it"};
+    }
+    write(*out_, value.text());
 }
 
 }  // namespace cooper::build::jinja

@@ -76,6 +76,7 @@ public:
     Value text(std::string bytes, bool markup = false) { return make_text(&budget_, std::move(bytes), markup); }
     Value undefined(std::string message) { return make_undefined(&budget_, std::move(message)); }
 
+    [[nodiscard]] bool is_strict() const noexcept { return options_.strict; }
     bool truth(const Value& value) const;
     /// str(): what a value prints as.
     void print(const Value& value, TextBuilder& to);
@@ -115,6 +116,8 @@ private:
     void run_set_block(const Stmt& stmt);
     void run_filter_block(const Stmt& stmt);
     Value capture(const Stmt& stmt);
+    /// What a filter block or a call block gives, which is text.
+    void write_text(const Value& value, std::string_view block);
     void run_with(const Stmt& stmt);
     void run_macro(const Stmt& stmt);
     void run_call_block(const Stmt& stmt);

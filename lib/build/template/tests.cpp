@@ -81,11 +81,8 @@ bool number(Renderer&, Arguments& given) {
 
 bool sequence(Renderer& renderer, Arguments& given) {
     const Value value = only(given, "sequence");
-    if (value.is(Kind::Undefined)) {
-        renderer.require_defined(value);
-        return false;
-    }
-    return length_of(value).has_value() && !value.is(Kind::View);
+    return value.is(Kind::Undefined) ? !renderer.is_strict() || value.as<Undefined>().lenient
+                                     : length_of(value).has_value() && !value.is(Kind::View);
 }
 
 bool iterable(Renderer& renderer, Arguments& given) {

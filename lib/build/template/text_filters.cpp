@@ -176,11 +176,11 @@ Value truncate(Renderer& renderer, Arguments& given) {
     if (length < end_length || leeway < 0) {
         throw Failure{"truncate: \"length\" is at least as long as \"end\", \"leeway\" at least 0"};
     }
-    const std::string& text = bound.text(0);
-    const auto size = static_cast<std::int64_t>(bound[0].as<Text>().length);
+    const auto size = static_cast<std::int64_t>(renderer.length(bound[0]));
     if (size <= length || size - length <= leeway) {
         return bound[0];
     }
+    const std::string& text = bound.text(0);
     std::string kept = text.substr(0, offset_of(text, static_cast<std::size_t>(length - end_length)));
     const bool kill_words = bound.has(2) && renderer.truth(bound[2]);
     if (!kill_words) {
@@ -192,8 +192,7 @@ Value truncate(Renderer& renderer, Arguments& given) {
 Value urlencode(Renderer& renderer, Arguments& given) {
     const Bound bound(given, "urlencode", {"value"}, 1);
     const Value& value = bound[0];
-    const bool is_pairs =
-        value.is_sequence() || value.is(Kind::Dict) || value.is(Kind::View) || value.is(Kind::Generator);
+    const bool is_pairs = !value.is_text() && (length_of(value) || value.is(Kind::Generator) || value.is(Kind::Loop));
     if (!is_pairs) {
         return renderer.text(percent_encode(as_text(renderer, value).text(), "/"));
     }

@@ -313,6 +313,8 @@ std::size_t hash_of(const Value& value) {
             }
             return hash;
         }
+        case Kind::Undefined:
+            return 0;  // all are equal
         case Kind::List:
         case Kind::Dict:
         case Kind::View:
