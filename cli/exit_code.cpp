@@ -28,9 +28,12 @@ int exit_code_of(const Error& error) noexcept {
     if (dynamic_cast<const delivery::NotReproducible*>(&error) != nullptr) {
         return kExitNotReproducible;
     }
-    if (dynamic_cast<const build::BuildFailed*>(&error) != nullptr ||
-        dynamic_cast<const build::RemoteBuildError*>(&error) != nullptr) {
+    if (dynamic_cast<const build::BuildFailed*>(&error) != nullptr) {
         return kExitBuildFailed;
+    }
+    if (const auto* remote = dynamic_cast<const build::RemoteBuildError*>(&error)) {
+        // Other words (TIMEOUT, INTERNAL_ERROR, EXPIRED, …) speak of the server.
+        return remote->status() == "FAILURE" || remote->status() == "failed" ? kExitBuildFailed : kExitUnavailable;
     }
     switch (error.code()) {
         case ErrorCode::Integrity:
