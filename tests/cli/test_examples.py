@@ -5,15 +5,16 @@ import subprocess
 
 import case
 import harness
+import runtime_api
 
 EXAMPLES = os.environ["COOPER_EXAMPLES"]
 BASE = "ubuntu:22.04@sha256:" + "5" * 64
 
 
 class Examples(case.TestCase):
-    def run_example(self, name, *arguments, text="", expect=0):
+    def run_example(self, name, *arguments, text="", expect=0, **environment):
         done = subprocess.run([os.path.join(EXAMPLES, "example_" + name), *arguments], input=text, capture_output=True, text=True, timeout=60,
-                              env={**self.cooper.environment, "XDG_CACHE_HOME": self.path("cache")}, check=False)
+                              env={**self.cooper.environment, "XDG_CACHE_HOME": self.path("cache"), **environment}, check=False)
         self.assertEqual(done.returncode, expect, done.stderr)
         return done.stdout
 
@@ -73,6 +74,17 @@ class Examples(case.TestCase):
         self.assertIn("reuse: ", self.run_example("reuse", registry.address + "/acme/site", "1", self.project()))
         registry.status = 503
         self.run_example("reuse", registry.address + "/acme/site", "1", self.project(), expect=1)
+
+    def test_a_runtime_image_is_built_once(self):
+        for name, text in (("cooper.json", '{"images": {"app": {"base": "scratch", "version": "1.0.0", "template": "Dockerfile.j2", "sources": ["src"]}}}'),
+                           ("Dockerfile.j2", "FROM {{ base_image }}\nCOPY src /src\n")):
+            self.workspace.file("project/" + name, text, 0o644)
+        with runtime_api.RuntimeApi(self.workspace.directory("contexts")) as api:
+            first = self.run_example("runtime_image", self.project(), **api.environment)
+            self.assertTrue(first.startswith(api.prefix + "/app:1.0.0_"), first)
+            self.assertEqual([name.split("_")[0] for name in api.builds[0].names], [api.prefix + "/app:1.0.0"] * 3)
+            self.assertEqual(self.run_example("runtime_image", self.project(), **api.environment), first)
+            self.assertEqual(len(api.builds), 1)
 
     def test_copy_with_a_label(self):
         self.run_example("copy", "docker-archive:" + self.image(), "oci:%s:a" % self.path("layout"), "team=a")
