@@ -48,6 +48,7 @@ std::vector<std::unique_ptr<Command>> all_commands() {
                              make_init_command,
                              make_render_command,
                              make_build_command,
+                             make_context_command,
                              make_tags_command,
                              make_presign_command,
                              make_changelog_command,

@@ -31,7 +31,9 @@ protected:
 };
 
 std::unique_ptr<Command> make_append_command();
+std::unique_ptr<Command> make_build_command();
 std::unique_ptr<Command> make_changelog_command();
+std::unique_ptr<Command> make_context_command();
 std::unique_ptr<Command> make_copy_command();
 std::unique_ptr<Command> make_delete_command();
 std::unique_ptr<Command> make_init_command();
@@ -53,7 +55,6 @@ std::unique_ptr<Command> make_store_rm_command();
 std::unique_ptr<Command> make_tags_command();
 std::unique_ptr<Command> make_unpack_command();
 std::unique_ptr<Command> make_annotate_command();
-std::unique_ptr<Command> make_build_command();
 std::unique_ptr<Command> make_config_command();
 std::unique_ptr<Command> make_diff_command();
 std::unique_ptr<Command> make_explain_command();

@@ -25,7 +25,10 @@ build::RuntimeApiDialect parse_api_dialect(std::string_view text) {
 
 void RuntimeApiFlags::declare(CommandLine& line) {
     line.value("--api-key-file", "FILE", "its first line is the key; default: RUNTIME_API_KEY", key_file);
-    line.parsed("--api-dialect", "NAME", "v0 (default; multipart), v1 (the SDK's script) or json (its JSON body)",
+    line.parsed("--api-dialect", "NAME",
+                dialect == build::RuntimeApiDialect::V0
+                    ? "v0 (default; multipart), v1 (the SDK's script) or json (its JSON body)"
+                    : "v1 (default; the SDK's script), v0 (OpenHands' runtime) or json (a JSON body)",
                 dialect, parse_api_dialect);
     line.parsed("--build-timeout", "TIME", "give up after this long; default: 30m (v0), 10m (v1, json)", limit,
                 parse_duration);
