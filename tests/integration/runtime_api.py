@@ -112,12 +112,39 @@ class Body:
         return self.buffer
 
 
+class CountedContext:
+    """base64 that is looked at and dropped: decoding gigabytes takes Python half a minute."""
+
+    ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+
+    def __init__(self):
+        self.head, self.characters, self.padding = b"", 0, b""
+
+    def write(self, text):
+        self.head += text[:4 - len(self.head)]
+        self.characters += len(text)
+        self.padding += text.translate(None, self.ALPHABET)
+
+    def close(self):
+        pass
+
+    def finish(self):
+        if self.characters % 4 or self.padding not in (b"", b"=", b"=="):
+            raise Refusal(400, "the context is no base64")
+        if base64.b64decode(self.head)[:2] != b"\x1f\x8b":
+            raise Refusal(400, "the context is not compressed with gzip")
+
+    @property
+    def size(self):
+        return self.characters // 4 * 3 - len(self.padding)
+
+
 class Context:
-    """base64 in, the decoded bytes in a file, or counted only."""
+    """base64 in, the decoded bytes in a file."""
 
     def __init__(self, path):
         self.path, self.size, self.pending, self.head = path, 0, b"", b""
-        self.file = open(path, "wb") if path else None
+        self.file = open(path, "wb")
 
     def write(self, text):
         text = self.pending + text
@@ -133,12 +160,10 @@ class Context:
         self.size += len(data)
         if len(self.head) < 2:
             self.head += data[:2]
-        if self.file:
-            self.file.write(data)
+        self.file.write(data)
 
     def close(self):
-        if self.file:
-            self.file.close()
+        self.file.close()
 
     def finish(self):
         self.close()
@@ -146,8 +171,7 @@ class Context:
             raise Refusal(400, "the context is cut: no base64 has %d characters at its end" % len(self.pending))
         if self.head[:2] != b"\x1f\x8b":
             raise Refusal(400, "the context is not compressed with gzip")
-        if self.file:
-            self.check_tar()
+        self.check_tar()
 
     def check_tar(self):
         try:
@@ -339,7 +363,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return {"build_id": build.id}
 
     def take_context(self, pieces, build):
-        context = Context(build.path)
+        context = Context(build.path) if build.path else CountedContext()
         try:
             for piece in pieces:
                 context.write(piece)
