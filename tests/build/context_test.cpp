@@ -521,7 +521,7 @@ TEST_CASE("context: certificates and harmless settings are told from keys by wha
         CHECK_THAT(refusal_of(context_of(tree)), Contains("ca.pem"));
     }
     SECTION("a token") {
-        tree.file(".npmrc", "//registry.npmjs.org/:_authToken=abc\n");
+        tree.file(".npmrc", "//npm.example/:_authToken=abc\n");
         CHECK_THAT(refusal_of(context_of(tree)), Contains(".npmrc") && !Contains("abc"));
     }
 }
