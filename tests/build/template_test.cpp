@@ -88,6 +88,7 @@ TEST_CASE("template: values print as Python's", "[unit][build]") {
           "-4 2 3.5 8 0.5 abab 1a");
     CHECK(rendered("{{ '%-4s|%03d|%.2f' % ('é', 7, 0.5) }} {{ 'h\u00e9llo'[1:3] }} {{ '\u00a0' | list }}") ==
           "é   |007|0.50 él ['\\xa0']");
+    CHECK(rendered("{{ {'ab': 1}['abc'[:2]] }}") == "1");
 }
 
 TEST_CASE("template: scopes are Jinja's", "[unit][build]") {

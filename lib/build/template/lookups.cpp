@@ -220,6 +220,9 @@ std::vector<Value> Renderer::list(const Value& value) {
         budget_.expect(value.items().size() * sizeof(Value));
         return value.items();
     }
+    if (const auto known = length_of(value)) {
+        budget_.expect(std::min(*known, kMaxMemory) * sizeof(Value));
+    }
     std::vector<Value> items;
     Charge charge(&budget_, 0);
     const Next next = iterate(value);

@@ -13,6 +13,11 @@ namespace cooper::build::jinja {
 Value find_attribute(Renderer& renderer, const Value& of, const std::string& name);
 Value find_text_method(Renderer& renderer, const Value& text, const std::string& name);
 
+/// str.split() and str.rsplit(): at blanks, or at a separator that is not empty; `most` splits, all when negative.
+std::vector<std::string_view> split_at_blanks(std::string_view text, std::int64_t most);
+std::vector<std::string_view> split_at_blanks_backwards(std::string_view text, std::int64_t most);
+std::vector<std::string_view> split_at(std::string_view text, std::string_view separator, std::int64_t most);
+std::vector<std::string_view> split_at_backwards(std::string_view text, std::string_view separator, std::int64_t most);
 /// str.splitlines(), without and with the line breaks.
 std::vector<std::string_view> split_lines(std::string_view text, bool keep_ends = false);
 /// str.replace(); all when `count` is negative.

@@ -36,6 +36,24 @@ private:
     std::size_t at_ = 0;
 };
 
+/// While it lives, one more bracket or prefix is open: the parser calls itself.
+class DeeperSyntax {
+public:
+    DeeperSyntax(unsigned& depth, const TokenReader& reader) : depth_(depth) {
+        if (++depth_ > kMaxExpressionDepth) {
+            --depth_;
+            reader.fail(reader.token().line,
+                        "an expression is nested deeper than " + std::to_string(kMaxExpressionDepth) + " levels");
+        }
+    }
+    DeeperSyntax(const DeeperSyntax&) = delete;
+    DeeperSyntax& operator=(const DeeperSyntax&) = delete;
+    ~DeeperSyntax() { --depth_; }
+
+private:
+    unsigned& depth_;
+};
+
 class ExpressionParser {
 public:
     explicit ExpressionParser(TokenReader& reader) : reader_(reader) {}

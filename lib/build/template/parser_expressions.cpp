@@ -1,6 +1,4 @@
-#include "build/template/filters.hpp"
 #include "build/template/parser.hpp"
-#include "build/template/tests.hpp"
 #include "oci/printable.hpp"
 
 #include <algorithm>
@@ -9,26 +7,6 @@
 namespace cooper::build::jinja {
 
 namespace {
-
-constexpr std::size_t kMaxNamedArguments = 255;
-
-/// While it lives, one more bracket or prefix is open: the parser calls itself.
-class Deeper {
-public:
-    Deeper(unsigned& depth, const TokenReader& reader) : depth_(depth) {
-        if (++depth_ > kMaxExpressionDepth) {
-            --depth_;
-            reader.fail(reader.token().line,
-                        "an expression is nested deeper than " + std::to_string(kMaxExpressionDepth) + " levels");
-        }
-    }
-    Deeper(const Deeper&) = delete;
-    Deeper& operator=(const Deeper&) = delete;
-    ~Deeper() { --depth_; }
-
-private:
-    unsigned& depth_;
-};
 
 std::optional<Operator> comparison_operator(const Token& token) {
     constexpr std::pair<std::string_view, Operator> kOperators[] = {
@@ -96,7 +74,7 @@ ExprPtr ExpressionParser::binary(Operator op, ExprPtr left, ExprPtr right, std::
 // -- from what binds least to what binds most
 
 ExprPtr ExpressionParser::expression() {
-    const Deeper deeper(depth_, reader_);
+    const DeeperSyntax deeper(depth_, reader_);
     const std::size_t line = reader_.token().line;
     ExprPtr expr = either();
     while (reader_.skip_name("if")) {
@@ -142,7 +120,7 @@ ExprPtr ExpressionParser::negation() {
     if (!reader_.skip_name("not")) {
         return comparison();
     }
-    const Deeper deeper(depth_, reader_);
+    const DeeperSyntax deeper(depth_, reader_);
     auto expr = make(ExprKind::Not, line);
     expr->parts.push_back(negation());
     return finished(std::move(expr));
@@ -224,7 +202,7 @@ ExprPtr ExpressionParser::unary(bool with_filters) {
     const Token& token = reader_.token();
     ExprPtr expr;
     if (token.is_operator("-") || token.is_operator("+")) {
-        const Deeper deeper(depth_, reader_);
+        const DeeperSyntax deeper(depth_, reader_);
         expr = make(ExprKind::Unary, token.line);
         expr->op = reader_.take().text == "-" ? Operator::Subtract : Operator::Add;
         expr->parts.push_back(unary(false));
@@ -312,7 +290,7 @@ ExprPtr ExpressionParser::number() {
 }
 
 ExprPtr ExpressionParser::parenthesized() {
-    const Deeper deeper(depth_, reader_);
+    const DeeperSyntax deeper(depth_, reader_);
     const std::size_t line = reader_.take().line;
     ExprPtr expr;
     if (reader_.token().is_operator(")")) {
@@ -325,7 +303,7 @@ ExprPtr ExpressionParser::parenthesized() {
 }
 
 ExprPtr ExpressionParser::list() {
-    const Deeper deeper(depth_, reader_);
+    const DeeperSyntax deeper(depth_, reader_);
     auto expr = make(ExprKind::List, reader_.take().line);
     while (!reader_.skip_operator("]")) {
         if (!expr->parts.empty()) {
@@ -340,7 +318,7 @@ ExprPtr ExpressionParser::list() {
 }
 
 ExprPtr ExpressionParser::dict() {
-    const Deeper deeper(depth_, reader_);
+    const DeeperSyntax deeper(depth_, reader_);
     auto expr = make(ExprKind::Dict, reader_.take().line);
     while (!reader_.skip_operator("}")) {
         if (!expr->parts.empty()) {
@@ -399,7 +377,7 @@ Target ExpressionParser::simple_target() {
     Target target;
     target.line = reader_.token().line;
     if (reader_.skip_operator("(")) {
-        const Deeper deeper(depth_, reader_);
+        const DeeperSyntax deeper(depth_, reader_);
         target = this->target();
         reader_.expect_operator(")");
         return target;
@@ -425,223 +403,6 @@ Target ExpressionParser::target(std::string_view ends_at) {
             return several;
         }
     }
-}
-
-// -- what follows an expression
-
-ExprPtr ExpressionParser::postfix(ExprPtr expr) {
-    while (true) {
-        if (reader_.token().is_operator(".")) {
-            expr = attribute(std::move(expr));
-        } else if (reader_.token().is_operator("[")) {
-            expr = subscript(std::move(expr));
-        } else if (reader_.token().is_operator("(")) {
-            expr = call(std::move(expr));
-        } else {
-            return expr;
-        }
-    }
-}
-
-ExprPtr ExpressionParser::filters_and_tests(ExprPtr expr) {
-    while (true) {
-        if (reader_.skip_operator("|")) {
-            expr = filter(std::move(expr));
-        } else if (reader_.token().is_name("is")) {
-            expr = test(std::move(expr));
-        } else if (reader_.token().is_operator("(")) {
-            expr = call(std::move(expr));
-        } else {
-            return expr;
-        }
-    }
-}
-
-ExprPtr ExpressionParser::attribute(ExprPtr of) {
-    const std::size_t line = reader_.take().line;
-    if (reader_.token().is(TokenKind::Integer)) {
-        auto item = make(ExprKind::Item, line);
-        item->parts.push_back(std::move(of));
-        item->parts.push_back(number());
-        return finished(std::move(item));
-    }
-    auto expr = make(ExprKind::Attribute, line);
-    expr->parts.push_back(std::move(of));
-    expr->name = reader_.expect_name("a name or a number behind \".\"");
-    return finished(std::move(expr));
-}
-
-ExprPtr ExpressionParser::subscript(ExprPtr of) {
-    const Deeper deeper(depth_, reader_);
-    const std::size_t line = reader_.take().line;
-    std::vector<ExprPtr> keys;
-    while (!reader_.skip_operator("]")) {
-        if (!keys.empty()) {
-            reader_.expect_operator(",");
-        }
-        keys.push_back(subscribed());
-    }
-    if (keys.empty()) {
-        reader_.fail(line, "found \"]\", expected an index or a key");
-    }
-    const bool has_slice =
-        std::any_of(keys.begin(), keys.end(), [](const auto& key) { return key->kind == ExprKind::Slice; });
-    if (keys.size() == 1 && has_slice) {
-        keys.front()->parts.front() = std::move(of);
-        return finished(std::move(keys.front()));
-    }
-    if (has_slice) {
-        reader_.fail(line, "a slice stands alone between \"[\" and \"]\"");
-    }
-    auto item = make(ExprKind::Item, line);
-    item->parts.push_back(std::move(of));
-    if (keys.size() == 1) {
-        item->parts.push_back(std::move(keys.front()));
-    } else {
-        auto several = make(ExprKind::Tuple, line);
-        several->parts = std::move(keys);
-        item->parts.push_back(finished(std::move(several)));
-    }
-    return finished(std::move(item));
-}
-
-ExprPtr ExpressionParser::subscribed() {
-    ExprPtr first;
-    if (!reader_.token().is_operator(":")) {
-        first = expression();
-        if (!reader_.token().is_operator(":")) {
-            return first;
-        }
-    }
-    auto slice = make(ExprKind::Slice, reader_.take().line);
-    slice->parts.push_back(nullptr);  // what is sliced comes later
-    slice->parts.push_back(std::move(first));
-    slice->parts.push_back(slice_part());
-    slice->parts.push_back(reader_.skip_operator(":") ? slice_part() : nullptr);
-    return slice;
-}
-
-ExprPtr ExpressionParser::slice_part() {
-    const Token& token = reader_.token();
-    return token.is_operator(":") || token.is_operator("]") || token.is_operator(",") ? nullptr : expression();
-}
-
-ExprPtr ExpressionParser::call(ExprPtr callee) {
-    auto expr = make(ExprKind::Call, reader_.token().line);
-    expr->parts.push_back(std::move(callee));
-    arguments(*expr);
-    return finished(std::move(expr));
-}
-
-void ExpressionParser::arguments(Expr& call) {
-    const Deeper deeper(depth_, reader_);
-    const std::size_t line = reader_.token().line;
-    reader_.expect_operator("(");
-    auto extras = std::make_unique<CallExtras>();
-    const auto require = [&](bool holds, const char* what) {
-        if (!holds) {
-            reader_.fail(line, std::string("in a call: ") + what);
-        }
-    };
-    bool first = true;
-    while (!reader_.skip_operator(")")) {
-        if (!first) {
-            reader_.expect_operator(",");
-            if (reader_.skip_operator(")")) {
-                break;
-            }
-        }
-        first = false;
-        if (reader_.skip_operator("*")) {
-            require(!extras->spread && !extras->spread_named, "\"*\" can stand there once, before \"**\"");
-            extras->spread = expression();
-        } else if (reader_.skip_operator("**")) {
-            require(!extras->spread_named, "\"**\" can stand there once");
-            extras->spread_named = expression();
-        } else if (reader_.token().is(TokenKind::Name) && reader_.after().is_operator("=")) {
-            require(!extras->spread_named, "named arguments stand before \"**\"");
-            require(extras->named.size() < kMaxNamedArguments, "too many named arguments");
-            std::string name = reader_.take().text;
-            reader_.take();
-            const bool twice = std::any_of(extras->named.begin(), extras->named.end(),
-                                           [&](const auto& known) { return known.first == name; });
-            require(!twice, "an argument is given twice");
-            extras->named.emplace_back(std::move(name), expression());
-        } else {
-            require(!extras->spread && !extras->spread_named && extras->named.empty(),
-                    "arguments without a name stand before those with one");
-            call.parts.push_back(expression());
-        }
-    }
-    if (!extras->named.empty() || extras->spread || extras->spread_named) {
-        call.extras = std::move(extras);
-    }
-}
-
-ExprPtr ExpressionParser::filter(ExprPtr over) {
-    auto expr = make(ExprKind::Filter, reader_.token().line);
-    expr->name = reader_.expect_name("the name of a filter");
-    while (reader_.skip_operator(".")) {
-        expr->name += "." + reader_.expect_name("the name of a filter");
-    }
-    expr->filter = find_filter(expr->name);
-    expr->parts.push_back(std::move(over));
-    if (reader_.token().is_operator("(")) {
-        arguments(*expr);
-    }
-    return finished(std::move(expr));
-}
-
-ExprPtr ExpressionParser::captured_filters(bool bare) {
-    ExprPtr expr = make(ExprKind::Captured, reader_.token().line);
-    if (bare) {
-        expr = filter(std::move(expr));
-    }
-    while (reader_.skip_operator("|")) {
-        expr = filter(std::move(expr));
-    }
-    return expr;
-}
-
-bool ExpressionParser::begins_test_argument() const {
-    const Token& token = reader_.token();
-    switch (token.kind) {
-        case TokenKind::Name:
-            return !token.is_name("else") && !token.is_name("or") && !token.is_name("and");
-        case TokenKind::String:
-        case TokenKind::Integer:
-        case TokenKind::Float:
-            return true;
-        default:
-            return token.is_operator("[") || token.is_operator("{");
-    }
-}
-
-ExprPtr ExpressionParser::test(ExprPtr of) {
-    const std::size_t line = reader_.take().line;
-    const bool negated = reader_.skip_name("not");
-    auto expr = make(ExprKind::Test, line);
-    expr->name = reader_.expect_name("the name of a test");
-    while (reader_.skip_operator(".")) {
-        expr->name += "." + reader_.expect_name("the name of a test");
-    }
-    expr->test = find_test(expr->name);
-    expr->parts.push_back(std::move(of));
-    if (reader_.token().is_operator("(")) {
-        arguments(*expr);
-    } else if (begins_test_argument()) {
-        if (reader_.token().is_name("is")) {
-            reader_.fail(reader_.token().line, "tests with \"is\" cannot be chained", "use \"and\"");
-        }
-        expr->parts.push_back(postfix(primary()));
-    }
-    expr = finished(std::move(expr));
-    if (!negated) {
-        return expr;
-    }
-    auto inverted = make(ExprKind::Not, line);
-    inverted->parts.push_back(std::move(expr));
-    return finished(std::move(inverted));
 }
 
 }  // namespace cooper::build::jinja
