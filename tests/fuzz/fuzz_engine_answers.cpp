@@ -17,7 +17,9 @@ struct Heard {
 
 Heard hear(std::string_view said, std::size_t step) {
     Heard heard;
-    cooper::oci::AnswerStream stream([&](const std::string& text) { heard.texts.push_back(text); });
+    cooper::oci::AnswerStream stream([&](const cooper::oci::EngineAnswer& answer) {
+        heard.texts.push_back(answer.text + "|" + answer.status + "|" + answer.id + "|" + answer.image_id);
+    });
     heard.refused = true;
     cooper::fuzz::expect_only_errors([&] {
         for (std::size_t at = 0; at < said.size(); at += step) {
