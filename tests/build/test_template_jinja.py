@@ -15,7 +15,7 @@ except ImportError as missing:
     print("SKIPPED: Python's jinja2 is not installed: %s" % missing)
     sys.exit(77)
 
-SEED, COUNT = 20260, 4000
+SEED, COUNT = 20260, 3000
 # What we refuse and Jinja does not; few templates run into it.
 REFUSED = re.compile(r"64 bits|is not supported|cannot be printed|complex|Python's own|for ASCII text")
 # What Jinja prints with its address in memory.

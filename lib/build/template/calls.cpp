@@ -8,7 +8,7 @@ namespace cooper::build::jinja {
 
 namespace {
 
-constexpr unsigned kShownCalls = 8;  // of a stack of 200, the innermost tell enough
+constexpr unsigned kShownCalls = 8;  // of a stack of 200: where it began
 
 /// The value of a named argument, which goes from the others; Missing when it is not there.
 Value take_named(Arguments& arguments, const std::string& name) {

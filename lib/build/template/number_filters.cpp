@@ -265,7 +265,7 @@ Value round(Renderer&, Arguments& given) {
     }
     const double unit = std::pow(10.0, static_cast<double>(precision));
     const double scaled = value.real() * unit;
-    const double whole = method == "ceil" ? std::ceil(scaled) : std::floor(scaled);
+    const double whole = (method == "ceil" ? std::ceil(scaled) : std::floor(scaled)) + 0.0;  // an int knows no -0
     if (!std::isfinite(whole) || unit == 0) {
         throw Failure{"round: the number is too large"};
     }
