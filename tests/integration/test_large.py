@@ -11,7 +11,7 @@ import real_image
 from services import Containerd, Dockerd, Podman, Registry, Swift
 
 # The promises of the README, for any image size at default settings.
-PULL_PEAK_KIB, PUBLISH_PEAK_KIB = 24 * 1024, 64 * 1024
+PULL_PEAK_KIB, PUBLISH_PEAK_KIB = 26 * 1024, 64 * 1024
 FREE_BYTES = 12_000_000_000  # each engine unpacks the image once, dockerd keeps the archive beside it
 
 
