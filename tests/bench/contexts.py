@@ -41,13 +41,15 @@ class Contexts:
     def context(self, out):
         dockerfile, name = os.path.join(self.root, "Dockerfile"), os.path.basename(self.tree)
         tar = ["tar", "-C", self.root, "--sort=name", "--owner=0", "--group=0", "--mtime=@0"]
-        return {
+        commands = {
             "cooper": [self.cooper, "context", "--root", self.root, "--source", name, "--dockerfile", "Dockerfile", "--allow-secret", "**",
                        "--output-dir", out, "--output-name", "c.tar.gz", "--no-upload", "--quiet"],
             "tar and gzip": tar + ["-czf", out + ".tar.gz", "Dockerfile", name],
-            "tar and pigz": tar + ["--use-compress-program=pigz", "-cf", out + ".tar.gz", "Dockerfile", name],
             "copytree and tarfile": ["/usr/bin/python3", "-c", COPY_AND_TAR, self.tree, dockerfile, out + ".tar.gz"],
         }
+        if shutil.which("pigz"):
+            commands["tar and pigz"] = tar + ["--use-compress-program=pigz", "-cf", out + ".tar.gz", "Dockerfile", name]
+        return commands
 
     def render(self):
         known = {"cooper": [self.cooper, "render", os.path.join(self.root, "bench.j2"), "--set", "base_image=ubuntu:22.04", "--set",
