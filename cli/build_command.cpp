@@ -124,11 +124,8 @@ private:
             session.warn("--save-context: nothing is built, so there is no context (--force makes one)");
             return;
         }
-        const auto request = image.request(decision, places.abilities(), session.run());
-        const auto* context = dynamic_cast<const build::BuildContext*>(request.context.get());
-        if (context != nullptr) {
-            build::write_context(*context, context_, session.run());
-        }
+        build::write_context(*image.request(decision, places.abilities(), session.run()).context, context_,
+                             session.run());
     }
 
     void show(const std::vector<BuildReport>& reports, const Environment& environment) const {

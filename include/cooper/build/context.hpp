@@ -72,7 +72,7 @@ struct WrittenContext {
 };
 
 /// Writes it gzip-compressed, all cores, in bounded memory; the file appears when it is whole. Task: the file's name.
-WrittenContext write_context(const BuildContext& context, const std::filesystem::path& file, const Run& run);
+WrittenContext write_context(const Ranged& context, const std::filesystem::path& file, const Run& run);
 
 /// True for a name that usually holds a credential: ".env", "id_ed25519", "credentials.json", "server.key", ".npmrc",
 /// ".aws/credentials"; `path` is below a root. The list is in the source with its reasons. BuildContext also looks into

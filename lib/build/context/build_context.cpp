@@ -4,6 +4,7 @@
 #include "cooper/build/context.hpp"
 
 #include "base/hashed_file.hpp"
+#include "base/reported_ranged.hpp"
 #include "build/context/members.hpp"
 #include "build/paths.hpp"
 #include "oci/printable.hpp"
@@ -188,24 +189,6 @@ private:
     std::vector<std::byte> buffer_;
 };
 
-/// Reports to the task as it is read.
-class ReportingSource final : public Source {
-public:
-    ReportingSource(Source& inner, std::string_view task, const Run& run) : inner_(inner), task_(task), run_(run) {}
-    std::size_t read(MutableBytes into) override {
-        const auto count = inner_.read(into);
-        done_ += count;
-        run_.progress->advance(task_, done_);
-        return count;
-    }
-
-private:
-    Source& inner_;
-    std::string_view task_;
-    const Run& run_;
-    std::uint64_t done_ = 0;
-};
-
 }  // namespace
 
 BuildContext BuildContext::make(const ContextOptions& options, const Run& run) {
@@ -246,12 +229,11 @@ std::vector<std::string> BuildContext::names() const {
     return names;
 }
 
-WrittenContext write_context(const BuildContext& context, const std::filesystem::path& file, const Run& run) {
+WrittenContext write_context(const Ranged& context, const std::filesystem::path& file, const Run& run) {
     const std::string task = file.filename().string();
     HashedFile written(file);
     const auto compressing = gzip_compressing(written);
-    const auto content = context.open();
-    ReportingSource reporting(*content, task, run);
+    ReportedSource reporting(context.open(), 0, task, *run.progress);
     run.progress->begin(task, context.size());
     copy(reporting, *compressing, run.stop);
     compressing->finish();
