@@ -34,16 +34,7 @@ private:
                 found_.push_back(*name);
             }
         }
-        for (const auto& part : expr->parts) {
-            expression(part.get());
-        }
-        if (expr->extras) {
-            for (const auto& [name, value] : expr->extras->named) {
-                expression(value.get());
-            }
-            expression(expr->extras->spread.get());
-            expression(expr->extras->spread_named.get());
-        }
+        each_operand(*expr, [&](const Expr* operand) { expression(operand); });
     }
 
     void set(const std::string& name) { names_.erase(std::remove(names_.begin(), names_.end(), name), names_.end()); }

@@ -54,16 +54,7 @@ public:
         if (expr->kind == ExprKind::Name) {
             symbols_.load(expr->name);
         }
-        for (const auto& part : expr->parts) {
-            expression(part.get());
-        }
-        if (expr->extras) {
-            for (const auto& [name, value] : expr->extras->named) {
-                expression(value.get());
-            }
-            expression(expr->extras->spread.get());
-            expression(expr->extras->spread_named.get());
-        }
+        each_operand(*expr, [&](const Expr* operand) { expression(operand); });
     }
 
 private:
@@ -237,16 +228,7 @@ private:
         }
         const bool was_in_branch = frame.in_branch;
         frame.in_branch = was_in_branch || expr->kind == ExprKind::Conditional;
-        for (const auto& part : expr->parts) {
-            expression(part.get(), frame);
-        }
-        if (expr->extras) {
-            for (const auto& [name, value] : expr->extras->named) {
-                expression(value.get(), frame);
-            }
-            expression(expr->extras->spread.get(), frame);
-            expression(expr->extras->spread_named.get(), frame);
-        }
+        each_operand(*expr, [&](Expr* operand) { expression(operand, frame); });
         frame.in_branch = was_in_branch;
     }
 

@@ -89,6 +89,21 @@ struct Expr {
     const TestEntry* test = nullptr;
 };
 
+/// Calls `visit` with each expression that stands directly in `expr`; with nullptr for an argument that is not there.
+template <class Visit>
+void each_operand(const Expr& expr, Visit&& visit) {
+    for (const auto& part : expr.parts) {
+        visit(part.get());
+    }
+    if (expr.extras) {
+        for (const auto& [name, value] : expr.extras->named) {
+            visit(value.get());
+        }
+        visit(expr.extras->spread.get());
+        visit(expr.extras->spread_named.get());
+    }
+}
+
 enum class StmtKind : std::uint8_t {
     Data,
     Print,
