@@ -32,8 +32,7 @@ int exit_code_of(const Error& error) noexcept {
         return kExitBuildFailed;
     }
     if (const auto* remote = dynamic_cast<const build::RemoteBuildError*>(&error)) {
-        // Other words (TIMEOUT, INTERNAL_ERROR, EXPIRED, …) speak of the server.
-        return remote->status() == "FAILURE" || remote->status() == "failed" ? kExitBuildFailed : kExitUnavailable;
+        return remote->is_failed_step() ? kExitBuildFailed : kExitUnavailable;
     }
     switch (error.code()) {
         case ErrorCode::Integrity:

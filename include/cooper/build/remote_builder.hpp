@@ -86,6 +86,8 @@ public:
     ~RemoteBuildError() override;
     [[nodiscard]] const std::string& build_id() const noexcept { return build_id_; }
     [[nodiscard]] const std::string& status() const noexcept { return status_; }  ///< "FAILURE", "TIMEOUT", …
+    /// A step of the Dockerfile failed; other words (TIMEOUT, INTERNAL_ERROR, EXPIRED, …) speak of the server.
+    [[nodiscard]] bool is_failed_step() const noexcept { return status_ == "FAILURE" || status_ == "failed"; }
 
 private:
     std::string build_id_;

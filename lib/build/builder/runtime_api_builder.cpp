@@ -76,8 +76,7 @@ std::string RuntimeApiBuilder::build(const BuildRequest& request, const Run& run
     try {
         return api_.build(ready ? request.context : compressed(request.context, spool_, run), request.names, run);
     } catch (const RemoteBuildError& error) {
-        // The other statuses (TIMEOUT, INTERNAL_ERROR, …) are troubles of the server's own.
-        if (error.status() != "FAILURE" && error.status() != "failed") {
+        if (!error.is_failed_step()) {
             throw;
         }
         BuildFailed failed(error.what());

@@ -148,12 +148,12 @@ std::filesystem::path package_directory(const ImageSettings& settings) {
 }
 
 std::string profile_of(const ImageSettings& settings) {
-    return settings.profile.value_or(std::string(kProfileCooper));
+    return settings.profile.value_or(std::string(kDefaultTagProfile));
 }
 
 HashTags tags_of_image(const ImageSettings& settings, const RuntimeImageInputs& inputs, const Run& run) {
     const std::string profile = profile_of(settings);
-    if (profile == kProfileCooper) {
+    if (profile == kDefaultTagProfile) {
         return sound_tags(settings, inputs, run);
     }
     if (profile == kProfileV0 || profile == kProfileV1) {

@@ -5,7 +5,6 @@
 
 namespace cooper::build {
 
-inline constexpr std::string_view kProfileCooper = "cooper";
 inline constexpr std::string_view kProfileV0 = "v0";
 inline constexpr std::string_view kProfileV1 = "v1";
 
