@@ -15,12 +15,14 @@ inline constexpr int kExitUsage = 2;
 inline constexpr int kExitBuildFailed = 3;
 inline constexpr int kExitIntegrity = 4;
 inline constexpr int kExitNotReproducible = 5;
+inline constexpr int kExitGateSaidNo = 6;
 inline constexpr int kExitAccessDenied = 7;
 inline constexpr int kExitUnavailable = 8;
 inline constexpr int kExitLostRace = 9;
 inline constexpr int kExitDifferentBytes = 10;
 inline constexpr int kExitNoSpace = 11;
 inline constexpr int kExitStoreDamaged = 11;  // in both cases the machine's disk wants looking after
+inline constexpr int kExitGateBroke = 12;
 inline constexpr int kExitUnknownLock = 13;
 inline constexpr int kExitSignalBase = 128;  // + the signal's number: 130 SIGINT, 143 SIGTERM
 

@@ -21,6 +21,7 @@ struct OutputFlags {
     bool verbose = false;
     bool quiet = false;
     bool no_progress = false;
+    std::string log_dir;  ///< everything said on standard error, and what gates and builds said, is kept there too
 
     void declare(CommandLine& line);
 };

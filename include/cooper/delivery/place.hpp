@@ -85,6 +85,13 @@ public:
     }
     [[nodiscard]] virtual std::uint64_t part_size(std::uint64_t size) const = 0;
 
+    /// Labels for people and life-cycle rules on what lies under `key`; others that it has stay (S3 object tagging).
+    /// False: the place has none.
+    virtual bool label(const std::string& /*key*/, const std::map<std::string, std::string>& /*labels*/,
+                       const Run& /*run*/) {
+        return false;
+    }
+
     /// Writes the facts of a tarball that is there without them; the caller made sure that they are true.
     virtual void record_facts(const std::string& key, const TarballFacts& facts, const Run& run) = 0;
 

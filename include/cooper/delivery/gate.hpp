@@ -1,0 +1,93 @@
+// Gates: programs of the user's that say whether an image may be published. A scanner looks at the very tarball; a test
+// runs the image. By argument vector, never by a shell; with a time limit; without credentials in the environment.
+#pragma once
+
+#include "cooper/base/digest.hpp"
+#include "cooper/base/environment.hpp"
+#include "cooper/base/error.hpp"
+#include "cooper/base/run.hpp"
+#include "cooper/delivery/release_record.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace cooper::delivery {
+
+enum class GateKind : std::uint8_t { Scan, Test };
+
+/// A command with places to fill in.
+struct GateCommand {
+    GateKind kind = GateKind::Scan;
+    /// Words; {tar} {out} {name} {tag} {image} {sha256} {id} are filled in after the words were told apart, so that no
+    /// value becomes two words. {out}: a file of the log directory that the tool writes its report to.
+    std::vector<std::string> words;
+    std::chrono::seconds timeout{30 * 60};
+    std::vector<int> findings{
+        1};  ///< exit statuses of a scanner that mean "findings"; of a test every status but 126, 127
+    /// Variables that it gets besides PATH, HOME, TMPDIR, LANG, LC_*, TZ, XDG_CACHE_HOME, proxies: never those that
+    /// name registry or cloud credentials, unless they stand here.
+    std::vector<std::string> pass_environment;
+
+    /// Splits as a shell does (quotes, backslashes; no expansion, no operators). Throws Error{InvalidInput} for an
+    /// unknown {placeholder}, an open quote, characters that only a shell would understand (| ; & > < ` $( outside of
+    /// quotes).
+    static GateCommand parse(GateKind kind, std::string_view text);
+    /// A tarball must lie on a disk for it.
+    [[nodiscard]] bool needs_tarball() const;
+};
+
+/// What a gate looks at.
+struct GateSubject {
+    std::string name;
+    std::string tag;
+    std::string image;              ///< as a test may run it: "docker.io/acme/app:1"
+    std::string image_id;           ///< config digest
+    std::filesystem::path tarball;  ///< empty: none
+    std::optional<Digest> sha256;   ///< that the tarball must have, before and after
+};
+
+struct GateReport {
+    PassedGate passed;
+    std::string program;         ///< as it was found in PATH
+    std::optional<Digest> tool;  ///< SHA-256 of the program's file, where it is one
+    int exit_status = 0;
+    std::chrono::milliseconds took{0};
+    std::filesystem::path log;     ///< what it wrote to stdout and stderr
+    std::filesystem::path report;  ///< {out}; empty: it was not asked for, or not written
+};
+
+/// The gate said no: a scanner found something, or a test failed. Exit code 6.
+class GateSaidNo : public Error {
+public:
+    GateSaidNo(const std::string& message, std::filesystem::path log);
+    ~GateSaidNo() override;
+    [[nodiscard]] const std::filesystem::path& log() const noexcept { return log_; }
+
+private:
+    std::filesystem::path log_;
+};
+/// The gate could not say anything: the tool is missing, crashed, ran out of time, or the tarball changed under it.
+/// Exit code 12.
+class GateBroke : public Error {
+public:
+    GateBroke(const std::string& message, std::filesystem::path log);
+    ~GateBroke() override;
+    [[nodiscard]] const std::filesystem::path& log() const noexcept { return log_; }
+
+private:
+    std::filesystem::path log_;
+};
+
+/// Runs it and returns when it said yes. What it writes goes to LOGS/KIND-NAME_TAG.log as it comes (bounded: 64 MiB,
+/// the rest is counted), {out} lies beside it. The tarball is hashed before (unless the caller just made it and says so
+/// with `fresh`) and after: another digest is GateBroke. Ctrl-C and the time limit end its whole process group. Throws
+/// GateSaidNo, GateBroke, with the last lines of what it said.
+GateReport run_gate(const GateCommand& command, const GateSubject& subject, const std::filesystem::path& logs,
+                    bool fresh, const Environment& environment, const Run& run);
+
+}  // namespace cooper::delivery
