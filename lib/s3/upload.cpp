@@ -161,6 +161,16 @@ void Upload::take(UploadedPart part) {
     parts_.insert_or_assign(part.number, std::move(part));
 }
 
+std::vector<UploadedPart> Upload::parts() const {
+    const std::scoped_lock lock(mutex_);
+    std::vector<UploadedPart> parts;
+    parts.reserve(parts_.size());
+    for (const auto& [number, part] : parts_) {
+        parts.push_back(part);
+    }
+    return parts;
+}
+
 WriteResult Upload::complete(const WriteCondition& condition, const std::map<std::string, std::string>& expect_metadata,
                              const Run& run) {
     const std::scoped_lock lock(mutex_);

@@ -37,6 +37,14 @@ struct Traffic {
     bool operator==(const Traffic&) const = default;
 };
 
+/// A tarball that has arrived whole and is not visible: what any process needs to complete it. A value.
+struct StagedTarball {
+    std::string key;
+    TarballFacts facts;
+    std::string handle;  ///< the place's own words: an open upload with its parts, a hidden file
+    bool operator==(const StagedTarball&) const = default;
+};
+
 /// A tarball on its way. Invisible until complete(); gone when dropped before, unless kept.
 class TarballUpload : public oci::PartConsumer {
 public:
@@ -46,6 +54,9 @@ public:
     /// What has arrived stays, invisible, for a later upload of the same plan to go on with, where the place can do
     /// that.
     virtual void keep_for_later() noexcept {}
+    /// Instead of complete(): all parts were given, and what has arrived waits, invisible, for
+    /// Place::complete_staged(), in this process or another.
+    [[nodiscard]] virtual StagedTarball stage(const TarballFacts& facts, const Run& run) = 0;
     /// Makes it visible with its facts, if no object has the key (Error{Conflict} otherwise). Error{Unavailable}: it is
     /// not known whether it was made visible. Once it is visible its facts can be found.
     virtual void complete(const TarballFacts& facts, const Run& run) = 0;
@@ -85,8 +96,15 @@ public:
     }
     [[nodiscard]] virtual std::uint64_t part_size(std::uint64_t size) const = 0;
 
-    /// Labels for people and life-cycle rules on what lies under `key`; others that it has stay (S3 object tagging).
-    /// False: the place has none.
+    /// Makes it visible. The same tarball there already is as good. Throws Error{Conflict}: something else has the key;
+    /// Error{NotFound}: what was staged is gone, and the key has nothing.
+    virtual void complete_staged(const StagedTarball& staged, const Run& run) = 0;
+    /// Gives up what was staged; nothing there is no error.
+    virtual void discard_staged(const StagedTarball& staged, const Run& run) = 0;
+    /// Takes a tarball away that is visible and has this plan's identity and size; false: none such is there.
+    virtual bool remove_tarball(const std::string& key, const TarballFacts& facts, const Run& run) = 0;
+    /// Labels for people and life-cycle rules on what lies under `key`; others it has stay (S3 object tagging). False:
+    /// the place has none.
     virtual bool label(const std::string& /*key*/, const std::map<std::string, std::string>& /*labels*/,
                        const Run& /*run*/) {
         return false;

@@ -58,6 +58,8 @@ public:
                                          const Run& run);
     /// Counts a part that is there already as done. A number that was given before is replaced.
     void take(UploadedPart part);
+    /// What counts as done so far, by number: sent or taken.
+    [[nodiscard]] std::vector<UploadedPart> parts() const;
     /// Makes the object visible. Parts must be 1..n without gaps. After an Ambiguous end the upload is left as it is:
     /// aborting could destroy what was just completed elsewhere.
     WriteResult complete(const WriteCondition& condition, const std::map<std::string, std::string>& expect_metadata,
@@ -74,7 +76,7 @@ private:
     std::string key_;
     std::string upload_id_;
     std::vector<UploadedPart> found_;
-    std::mutex mutex_;
+    mutable std::mutex mutex_;
     std::map<std::uint32_t, UploadedPart> parts_;
     bool open_ = true;
     bool stays_ = false;  // when destroyed

@@ -6,6 +6,7 @@
 #include "delivery/place/bucket_objects.hpp"
 #include "delivery/place/bucket_upload.hpp"
 #include "delivery/place/facts.hpp"
+#include "delivery/place/staged_upload.hpp"
 
 #include <algorithm>
 
@@ -53,6 +54,16 @@ public:
         return cut_upload(size, reuse);
     }
     [[nodiscard]] std::uint64_t part_size(std::uint64_t size) const override { return upload_part_size(size); }
+
+    void complete_staged(const StagedTarball& staged, const Run& run) override {
+        complete_staged_upload(bucket_, staged, run);
+    }
+    void discard_staged(const StagedTarball& staged, const Run& run) override {
+        discard_staged_upload(bucket_, staged, run);
+    }
+    bool remove_tarball(const std::string& key, const TarballFacts& facts, const Run& run) override {
+        return remove_uploaded(bucket_, key, facts, run);
+    }
 
     void record_facts(const std::string& key, const TarballFacts& facts, const Run& run) override {
         put_facts(bucket_, key, facts, run);

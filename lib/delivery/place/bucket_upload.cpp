@@ -1,11 +1,11 @@
 #include "delivery/place/bucket_upload.hpp"
 
-#include "cooper/base/error.hpp"
 #include "cooper/s3/checksum.hpp"
 #include "cooper/s3/upload.hpp"
 
 #include "delivery/place/bucket_objects.hpp"
 #include "delivery/place/part_copier.hpp"
+#include "delivery/place/staged_upload.hpp"
 #include "delivery/place/upload_record.hpp"
 
 #include <algorithm>
@@ -83,26 +83,20 @@ public:
         sent_ += bytes.size();
     }
 
+    [[nodiscard]] StagedTarball stage(const TarballFacts& facts, const Run& /*run*/) override {
+        upload_->leave_open();
+        kept_ = true;
+        return {key_, facts, handle_of(*upload_)};
+    }
+
     void complete(const TarballFacts& facts, const Run& run) override {
-        put_facts(bucket_, key_, facts, run);
-        auto condition = s3::WriteCondition::if_absent();
-        if (bucket_.conditional_writes(run) == s3::ConditionalWrites::Unsupported) {
-            condition = s3::WriteCondition::none();
-            if (bucket_.head(key_, run)) {
-                refuse();
-            }
-        }
-        const s3::WriteResult result = upload_->complete(condition, expected_metadata(facts), run);
-        if (result.outcome != s3::WriteOutcome::Done) {
-            settle(result.outcome, facts, run);
-        }
+        complete_upload(bucket_, key_, *upload_, facts, run);
         completed_ = true;
         forget_record(run);
     }
 
 private:
     [[nodiscard]] std::string url() const { return "s3://" + bucket_.name() + "/" + key_; }
-    [[noreturn]] void refuse() const { throw Error(ErrorCode::Conflict, url() + " is there already"); }
 
     void resume(std::uint64_t size) {
         auto record = find_upload_record(bucket_, record_key_, size, run_);
@@ -171,20 +165,6 @@ private:
         }
         upload_->take(s3::with_crc64(part, crc64));
         return true;
-    }
-
-    /// Ours or another publisher's of the same plan: either way these bytes are there.
-    void settle(s3::WriteOutcome outcome, const TarballFacts& facts, const Run& run) const {
-        const auto there = bucket_.head(key_, run);
-        if (outcome == s3::WriteOutcome::Ambiguous && there && identity_of(*there) == facts.identity &&
-            there->size == facts.size) {
-            return;
-        }
-        if (outcome == s3::WriteOutcome::ConditionFailed || there) {
-            refuse();
-        }
-        throw Error(ErrorCode::Unavailable,
-                    url() + " was not completed: the store did not answer, and the object is not there");
     }
 
     /// One that stays says of an upload that is gone, and is looked at by nobody but a second run of this commit; a

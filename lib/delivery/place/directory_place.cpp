@@ -22,6 +22,7 @@ namespace fs = std::filesystem;
 constexpr std::uint64_t kPartSize = 8ULL << 20;
 constexpr std::size_t kMaxText = 64 * 1024 * 1024;
 constexpr std::string_view kLockName = ".cooper.lock";
+constexpr std::string_view kStagedDirectory = ".staged";
 constexpr std::chrono::milliseconds kLockPoll{5};
 constexpr int kDirectoryTries = 16;  // against another writer that tidies up the same directory
 
@@ -106,9 +107,31 @@ fs::path facts_path(const fs::path& tarball) {
     return tarball.parent_path() / ("." + tarball.filename().string() + ".json");
 }
 
+/// Gives a file that has no name yet a second one, instead of whatever has it.
+void link_as(const AtomicFile& file, const fs::path& path) {
+    const std::string from = file.temporary_path().empty() ? "/proc/self/fd/" + std::to_string(file.descriptor())
+                                                           : file.temporary_path().string();
+    for (int tries = 1; ::linkat(AT_FDCWD, from.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW) != 0; ++tries) {
+        if (errno != EEXIST || tries == kDirectoryTries) {
+            throw SystemError("cannot create " + path.string(), errno);
+        }
+        std::error_code ignored;
+        fs::remove(path, ignored);
+    }
+}
+
+/// Takes away `directory` and those above it as long as they are empty, but not `root`.
+void remove_empty_directories(fs::path directory, const fs::path& root) noexcept {
+    std::error_code ignored;
+    while (directory != root && fs::remove(directory, ignored)) {
+        directory = directory.parent_path();
+    }
+}
+
 class DirectoryUpload final : public TarballUpload {
 public:
-    DirectoryUpload(fs::path root, fs::path path, std::uint64_t size) : root_(std::move(root)), path_(std::move(path)) {
+    DirectoryUpload(fs::path root, fs::path path, std::string key, std::uint64_t size)
+        : root_(std::move(root)), path_(std::move(path)), key_(std::move(key)) {
         file_ = in_directory(made_, path_.parent_path(), [&] { return std::make_unique<AtomicFile>(path_); });
         try {
             file_->reserve(size);
@@ -127,6 +150,14 @@ public:
     }
     [[nodiscard]] Traffic traffic() const override { return {written_, 0, 0}; }
 
+    /// A hidden name beside its place: FOLDER/.staged/IDENTITY.tar. Who stages the same plan again replaces it.
+    [[nodiscard]] StagedTarball stage(const TarballFacts& facts, const Run& /*run*/) override {
+        const fs::path hidden = path_.parent_path() / kStagedDirectory / (facts.identity + ".tar");
+        in_directory(made_, hidden.parent_path(), [&] { link_as(*file_, hidden); });
+        kept_ = true;
+        return {key_, facts, hidden.lexically_relative(root_).generic_string()};
+    }
+
     /// Facts first, then the tarball, both under the lock: facts without a tarball are replaced by the next writer, a
     /// tarball without facts is never seen, and the facts beside a tarball are its own.
     void complete(const TarballFacts& facts, const Run& run) override {
@@ -136,13 +167,13 @@ public:
         }
         in_directory(made_, path_.parent_path(), [&] { write_file(facts_path(path_), facts_to_json(facts)); });
         file_->commit(AtomicFile::IfExists::Fail);
-        completed_ = true;
+        kept_ = true;
     }
 
 private:
     void tidy() noexcept {
         file_.reset();
-        if (completed_) {
+        if (kept_) {
             return;
         }
         try {
@@ -157,10 +188,11 @@ private:
 
     fs::path root_;
     fs::path path_;
+    std::string key_;
     MadeDirectories made_;
     std::unique_ptr<AtomicFile> file_;
     std::atomic<std::uint64_t> written_{0};
-    bool completed_ = false;
+    bool kept_ = false;  // completed or staged
 };
 
 class DirectoryPlace final : public Place {
@@ -193,10 +225,47 @@ public:
                                                                const Reuse* /*reuse*/, const Run& /*run*/) override {
         const fs::path path = path_of(key);
         MadeDirectories().make(root_);
-        return std::make_unique<DirectoryUpload>(root_, path, known.size);
+        return std::make_unique<DirectoryUpload>(root_, path, key, known.size);
     }
 
     [[nodiscard]] std::uint64_t part_size(std::uint64_t /*size*/) const override { return kPartSize; }
+
+    void complete_staged(const StagedTarball& staged, const Run& run) override {
+        const fs::path path = path_of(staged.key);
+        const fs::path hidden = path_of(staged.handle);
+        const DirectoryLock lock = take_lock(run);
+        if (fs::exists(path)) {
+            if (!is_tarball(staged.key, staged.facts)) {
+                throw Error(ErrorCode::Conflict, path.string() + " is there already");
+            }
+        } else if (fs::exists(hidden)) {
+            write_file(facts_path(path), facts_to_json(staged.facts));
+            fs::rename(hidden, path);
+        } else {
+            throw Error(ErrorCode::NotFound,
+                        "the staged " + hidden.string() + " is gone, and " + path.string() + " is not there")
+                .advise("release again: what is missing is written again");
+        }
+        drop_hidden(hidden);
+    }
+
+    void discard_staged(const StagedTarball& staged, const Run& run) override {
+        const fs::path hidden = path_of(staged.handle);
+        const DirectoryLock lock = take_lock(run);
+        drop_hidden(hidden);
+    }
+
+    bool remove_tarball(const std::string& key, const TarballFacts& facts, const Run& run) override {
+        const DirectoryLock lock = take_lock(run);
+        if (!is_tarball(key, facts)) {
+            return false;
+        }
+        const fs::path path = path_of(key);
+        fs::remove(path);
+        fs::remove(facts_path(path));
+        remove_empty_directories(path.parent_path(), root_);
+        return true;
+    }
 
     void record_facts(const std::string& key, const TarballFacts& facts, const Run& run) override {
         const DirectoryLock lock = DirectoryLock::take(root_, run);
@@ -272,6 +341,21 @@ private:
             }
         }
         return root_ / key;
+    }
+
+    /// The tarball of these facts, as the file beside it says.
+    [[nodiscard]] bool is_tarball(const std::string& key, const TarballFacts& facts) const {
+        const auto text = find_file(facts_path(path_of(key)), kMaxFacts);
+        const auto there = text ? facts_from_json(*text) : std::nullopt;
+        std::error_code error;
+        const auto size = fs::file_size(path_of(key), error);
+        return there && !error && there->identity == facts.identity && size == facts.size;
+    }
+
+    void drop_hidden(const fs::path& hidden) const noexcept {
+        std::error_code ignored;
+        fs::remove(hidden, ignored);
+        remove_empty_directories(hidden.parent_path(), root_);
     }
 
     [[nodiscard]] DirectoryLock take_lock(const Run& run) const {

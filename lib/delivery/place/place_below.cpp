@@ -4,6 +4,30 @@ namespace cooper::delivery {
 
 namespace {
 
+/// A tarball on its way below a prefix: what is staged is told by its key there.
+class UploadBelow final : public TarballUpload {
+public:
+    UploadBelow(std::unique_ptr<TarballUpload> upload, std::size_t prefix)
+        : upload_(std::move(upload)), prefix_(prefix) {}
+
+    void part(std::uint32_t number, std::uint64_t offset, Bytes bytes) override {
+        upload_->part(number, offset, bytes);
+    }
+    [[nodiscard]] std::vector<std::uint64_t> part_lengths() const override { return upload_->part_lengths(); }
+    [[nodiscard]] Traffic traffic() const override { return upload_->traffic(); }
+    void keep_for_later() noexcept override { upload_->keep_for_later(); }
+    [[nodiscard]] StagedTarball stage(const TarballFacts& facts, const Run& run) override {
+        StagedTarball staged = upload_->stage(facts, run);
+        staged.key.erase(0, prefix_);
+        return staged;
+    }
+    void complete(const TarballFacts& facts, const Run& run) override { upload_->complete(facts, run); }
+
+private:
+    std::unique_ptr<TarballUpload> upload_;
+    std::size_t prefix_;
+};
+
 class PlaceBelow final : public Place {
 public:
     PlaceBelow(std::unique_ptr<Place> place, const std::string& prefix)
@@ -17,12 +41,13 @@ public:
     }
     [[nodiscard]] std::unique_ptr<TarballUpload> begin_tarball(const std::string& key, const TarballFacts& known,
                                                                const Reuse* reuse, const Run& run) override {
-        if (reuse == nullptr) {
-            return place_->begin_tarball(prefix_ + key, known, nullptr, run);
+        std::optional<Reuse> above;
+        if (reuse != nullptr) {
+            above = *reuse;
+            above->key = prefix_ + above->key;
         }
-        Reuse above = *reuse;
-        above.key = prefix_ + above.key;
-        return place_->begin_tarball(prefix_ + key, known, &above, run);
+        return std::make_unique<UploadBelow>(
+            place_->begin_tarball(prefix_ + key, known, above ? &*above : nullptr, run), prefix_.size());
     }
     [[nodiscard]] std::optional<std::string> copy_source(const std::string& key, const TarballFacts& expected,
                                                          const Run& run) override {
@@ -33,6 +58,15 @@ public:
         return place_->cut(size, reuse);
     }
     [[nodiscard]] std::uint64_t part_size(std::uint64_t size) const override { return place_->part_size(size); }
+    void complete_staged(const StagedTarball& staged, const Run& run) override {
+        place_->complete_staged(above(staged), run);
+    }
+    void discard_staged(const StagedTarball& staged, const Run& run) override {
+        place_->discard_staged(above(staged), run);
+    }
+    bool remove_tarball(const std::string& key, const TarballFacts& facts, const Run& run) override {
+        return place_->remove_tarball(prefix_ + key, facts, run);
+    }
     void record_facts(const std::string& key, const TarballFacts& facts, const Run& run) override {
         place_->record_facts(prefix_ + key, facts, run);
     }
@@ -60,6 +94,10 @@ public:
     }
 
 private:
+    [[nodiscard]] StagedTarball above(const StagedTarball& staged) const {
+        return {prefix_ + staged.key, staged.facts, staged.handle};
+    }
+
     std::unique_ptr<Place> place_;
     std::string prefix_;
 };
