@@ -2,12 +2,12 @@
 // the truth; CHANGELOG.md is changed by compare-and-swap, or rendered from the entry objects where a store cannot do
 // that.
 #include "cooper/base/error.hpp"
-#include "cooper/base/retry.hpp"
 #include "cooper/base/text.hpp"
 #include "cooper/delivery/changelog.hpp"
 #include "cooper/delivery/publish.hpp"
 
 #include "delivery/changelog/changelog_text.hpp"
+#include "delivery/place/swap_text.hpp"
 
 #include <algorithm>
 #include <map>
@@ -16,9 +16,6 @@
 namespace cooper::delivery {
 namespace {
 
-// With twenty publishers in step one wins each round, so a few more rounds than publishers.
-constexpr int kTries = 50;
-constexpr RetryPolicy kPace{kTries, std::chrono::milliseconds(50), std::chrono::milliseconds(3000)};
 constexpr std::size_t kHashDigits = 12;
 
 std::string changelog_key(const std::string& prefix) {
@@ -77,10 +74,6 @@ std::vector<ChangelogEntry> read_entries(Place& place, const std::vector<std::st
     return entries;
 }
 
-std::string text_or_empty(const std::optional<Place::Text>& found) {
-    return found ? found->text : std::string();
-}
-
 /// Writes the entry object, once per build: an earlier run of this build that did not get as far as the changelog left
 /// one, whose time is then the build's time.
 ChangelogEntry record_entry(Place& place, const std::string& prefix, ChangelogEntry entry, bool conditional,
@@ -113,44 +106,6 @@ ChangelogEntry record_entry(Place& place, const std::string& prefix, ChangelogEn
     return entry;
 }
 
-/// Compare-and-swap until `merge` has nothing to add to what is there. True when the document was changed.
-template <class Merge>
-bool swap_until_merged(Place& place, const std::string& key, const Merge& merge, const Run& run) {
-    RetryBudget budget;
-    Retrier retrier(kPace, budget, run);
-    bool changed = false;
-    std::string last_failure;
-    do {
-        const auto found = place.find_text(key, run);
-        const std::string before = text_or_empty(found);
-        const std::string after = merge(before);
-        if (found && after == before) {
-            return changed;  // also the proof that a write before was not lost to somebody who does not compare
-        }
-        try {
-            if (place.replace_text(key, after, found ? std::optional(found->etag) : std::nullopt, run)) {
-                changed = true;
-                if (const auto check = place.find_text(key, run); check && merge(check->text) == check->text) {
-                    return true;
-                }
-            }
-            last_failure.clear();
-        } catch (const Error& error) {
-            // It may have been written all the same: what is there now tells.
-            if (error.code() != ErrorCode::Unavailable) {
-                throw;
-            }
-            changed = true;
-            last_failure = error.what();
-        }
-    } while (retrier.again());
-    if (!last_failure.empty()) {
-        throw Error(ErrorCode::Unavailable, "writing the changelog: " + last_failure);
-    }
-    throw LostRace(place.name() + "/" + key + " was changed by others in each of " + std::to_string(kTries) +
-                   " tries to add an entry");
-}
-
 /// Objects that a document may lack. One is left out only if the document has its commit and no second object adds
 /// images to it.
 std::vector<std::string> keys_to_read(std::vector<std::string> keys, const std::string& document) {
@@ -169,29 +124,21 @@ std::vector<std::string> keys_to_read(std::vector<std::string> keys, const std::
     return keys;
 }
 
-/// Without conditional writes the last writer wins, and looks after itself: whoever wrote the document last lists the
-/// entries once more afterwards and writes again if one is missing. No entry can be lost, as its object was written
-/// before any of this.
+template <class Merge>
+TextChange change_of(const Merge& merge) {
+    return {"the changelog", "", [merge](const std::string* there) { return merge(there ? *there : std::string()); }};
+}
+
+/// No entry can be lost where the last writer wins, as its object was written before any of this.
 bool render_until_stable(Place& place, const std::string& prefix, const std::vector<ChangelogEntry>& own,
                          const Run& run) {
-    const std::string key = changelog_key(prefix);
-    RetryBudget budget;
-    Retrier retrier(kPace, budget, run);
-    bool changed = false;
-    do {
-        std::vector<std::string> keys = entry_keys(place, prefix, run);
-        const std::string before = text_or_empty(place.find_text(key, run));
-        std::vector<ChangelogEntry> entries = read_entries(place, keys_to_read(std::move(keys), before), run);
+    const auto merge = [&](const std::string& before) {
+        std::vector<ChangelogEntry> entries =
+            read_entries(place, keys_to_read(entry_keys(place, prefix, run), before), run);
         entries.insert(entries.end(), own.begin(), own.end());
-        const std::string after = merge_entries(before, std::move(entries));
-        if (after == before) {
-            return changed;
-        }
-        place.put_text(key, after, run);
-        changed = true;
-    } while (retrier.again());
-    throw LostRace(place.name() + "/" + key + " did not settle in " + std::to_string(kTries) +
-                   " tries: other publishers keep overwriting it, and the store has no conditional writes");
+        return merge_entries(before, std::move(entries));
+    };
+    return settle_text(place, changelog_key(prefix), change_of(merge), run);
 }
 
 }  // namespace
@@ -211,8 +158,7 @@ bool update_changelog(Place& place, const std::string& branch_prefix, const Chan
     if (!conditional) {
         return render_until_stable(place, branch_prefix, {recorded}, run);
     }
-    return swap_until_merged(
-        place, key, [&](const std::string& text) { return merge_entry(text, recorded); }, run);
+    return swap_text(place, key, change_of([&](const std::string& text) { return merge_entry(text, recorded); }), run);
 }
 
 bool rebuild_changelog(Place& place, const std::string& branch_prefix, const Run& run) {
@@ -223,9 +169,8 @@ bool rebuild_changelog(Place& place, const std::string& branch_prefix, const Run
     if (!place.has_conditional_writes(run)) {
         return render_until_stable(place, branch_prefix, entries, run);
     }
-    return swap_until_merged(
-        place, changelog_key(branch_prefix), [&](const std::string& text) { return merge_entries(text, entries); },
-        run);
+    return swap_text(place, changelog_key(branch_prefix),
+                     change_of([&](const std::string& text) { return merge_entries(text, entries); }), run);
 }
 
 }  // namespace cooper::delivery
