@@ -76,18 +76,18 @@ std::string release_to_json(const ReleaseRecord& record);
 /// `what` names it in errors. Throws Error{InvalidInput} naming the member, Error{Unsupported} for a later schema.
 ReleaseRecord release_from_json(std::string_view text, const std::string& what);
 
-/// `there` with `ours` in it. Images by (name, tag): ours counts, and where both are one image, what it passed and where
-/// it was pushed adds up. Commits by (repository, commit): what is known stays. The first time; a withdrawal stays, of
-/// two the later. Merging the same again changes nothing.
+/// `there` with `ours` in it. Images by (name, tag): ours counts, and where both are one image, what it passed and
+/// where it was pushed adds up. Commits by (repository, commit): what is known stays. The first time; a withdrawal
+/// stays, of two the later. Merging the same again changes nothing.
 ReleaseRecord merge_releases(ReleaseRecord there, const ReleaseRecord& ours);
 
-/// nullopt: the folder ("main/abc1234") has none. Throws as release_from_json(), and Error{InvalidInput} for a record of
-/// another branch or with keys in other folders.
+/// nullopt: the folder ("main/abc1234") has none. Throws as release_from_json(), and Error{InvalidInput} for a record
+/// of another branch or with keys in other folders.
 std::optional<ReleaseRecord> find_release(Place& place, const std::string& folder, const Run& run);
-/// Merges `record` into FOLDER/release.json by compare-and-swap. Where the place has no conditional writes each writer's
-/// record lies in FOLDER/.release/ first, so that nobody's is lost. False: it was there already. Throws LostRace,
-/// Error{InvalidInput} for what could not be read again, Error{Unsupported} rather than lose members that a later
-/// cooper wrote.
+/// Merges `record` into FOLDER/release.json by compare-and-swap. Where the place has no conditional writes each
+/// writer's record lies in FOLDER/.release/ first, so that nobody's is lost. False: it was there already. Throws
+/// LostRace, Error{InvalidInput} for what could not be read again, Error{Unsupported} rather than lose members that a
+/// later cooper wrote.
 bool write_release(Place& place, const std::string& folder, const ReleaseRecord& record, const Run& run);
 
 }  // namespace cooper::delivery
