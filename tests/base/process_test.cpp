@@ -1,6 +1,7 @@
 #include "cooper/base/process.hpp"
 
 #include "cooper/base/files.hpp"
+#include "cooper/base/text.hpp"
 
 #include <catch2/catch.hpp>
 #include <unistd.h>
@@ -128,4 +129,94 @@ TEST_CASE("process: something left running with the outputs open does not hold u
     ProcessRequest request = shell("(while [ -e \"$PWD\" ]; do sleep 0.1; done) & echo done");
     request.working_directory = directory.path().string();
     REQUIRE(run_process(request, {}).output == "done\n");
+}
+
+namespace {
+
+struct Watched {
+    WatchResult result;
+    std::string said;
+};
+
+Watched watch(const std::string& script, std::chrono::seconds timeout = 30s, std::chrono::milliseconds grace = 5s) {
+    Watched watched;
+    watched.result = watch_process({.arguments = {"sh", "-c", script},
+                                    .environment = std::nullopt,
+                                    .working_directory = {},
+                                    .timeout = timeout,
+                                    .grace = grace,
+                                    .output = [&](Bytes bytes) { watched.said += as_text(bytes); }},
+                                   {});
+    return watched;
+}
+
+/// A killed one may stay a zombie where nobody waits for orphans.
+bool is_running(const std::string& id) {
+    const auto status = find_file("/proc/" + std::string(trim(id)) + "/stat", 4096);
+    return status && status->find(") Z") == std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("process: a watched program's two outputs come in their order, and its status", "[unit][base]") {
+    const Watched watched = watch("echo a; echo b >&2; echo c; exit 3");
+    REQUIRE(watched.said == "a\nb\nc\n");
+    REQUIRE(watched.result.exit_status == 3);
+    REQUIRE(watched.result.signal == 0);
+    REQUIRE_FALSE(watched.result.timed_out);
+    REQUIRE(watch("kill -11 $$").result.signal == 11);
+    REQUIRE(watch("cat; echo end").said == "end\n");
+}
+
+TEST_CASE("process: what a watched program leaves running ends with it", "[unit][base]") {
+    const Watched watched = watch("(trap '' TERM HUP; sleep 60) & echo $!");
+    REQUIRE(watched.result.exit_status == 0);
+    REQUIRE_FALSE(is_running(watched.said));
+}
+
+TEST_CASE("process: a watched program that is late is asked to end, then killed", "[unit][base]") {
+    const Watched polite = watch("trap 'echo bye; exit 7' TERM; sleep 60 & wait", 0s);
+    REQUIRE(polite.result.timed_out);
+    // The signal may come before the trap is set.
+    REQUIRE((polite.result.exit_status == 7 || polite.result.signal == 15));
+    const Watched deaf = watch("trap '' TERM; echo $$; while :; do sleep 1; done", 1s, 50ms);
+    REQUIRE(deaf.result.timed_out);
+    REQUIRE(deaf.result.signal == 9);
+    REQUIRE_FALSE(is_running(deaf.said));
+}
+
+TEST_CASE("process: a watched program that never stops writing is still stopped in time", "[unit][base]") {
+    std::size_t bytes = 0;
+    const WatchResult result = watch_process({.arguments = {"yes"},
+                                              .environment = std::nullopt,
+                                              .working_directory = {},
+                                              .timeout = 1s,
+                                              .grace = 0ms,
+                                              .output = [&](Bytes chunk) { bytes += chunk.size(); }},
+                                             {});
+    REQUIRE(result.timed_out);
+    REQUIRE(bytes > 0);
+}
+
+TEST_CASE("process: a stop request or a throw of the reader ends a watched program", "[unit][base]") {
+    std::stop_source stop;
+    std::string said;
+    WatchRequest request{.arguments = {"sh", "-c", "echo $$; sleep 60"},
+                         .environment = std::nullopt,
+                         .working_directory = {},
+                         .timeout = 30s,
+                         .grace = 5s,
+                         .output = [&](Bytes bytes) {
+                             said += as_text(bytes);
+                             stop.request_stop();
+                         }};
+    REQUIRE_THROWS_AS(watch_process(request, Run{.stop = stop.get_token()}), Cancelled);
+    REQUIRE_FALSE(is_running(said));
+    said.clear();
+    request.output = [&](Bytes bytes) {
+        said += as_text(bytes);
+        throw Error(ErrorCode::System, "full");
+    };
+    REQUIRE_THROWS_AS(watch_process(request, {}), Error);
+    REQUIRE_FALSE(is_running(said));
 }
