@@ -10,7 +10,9 @@ namespace cooper::build {
 namespace {
 
 constexpr std::size_t kMaxAnswer = 64 * 1024;
-constexpr std::size_t kMaxTagList = 16 * 1024 * 1024;  // a million tags
+constexpr std::size_t kMaxTagList = 16 * 1024 * 1024;   // a million tags
+constexpr std::size_t kMaxPathList = 16 * 1024 * 1024;  // some 300,000 paths
+constexpr std::size_t kMaxCommit = 4 * 1024 * 1024;     // with its message and signature
 
 /// The caller's environment without its GIT_* (a hook's GIT_DIR would answer for another repository) and with
 /// everything off that reaches out: prompts, the system's and the user's configuration, transports, fetching of missing
@@ -32,9 +34,9 @@ std::map<std::string, std::string, std::less<>> git_environment(const Environmen
     return variables;
 }
 
-std::vector<std::string> lines_of(std::string_view text) {
+std::vector<std::string> lines_of(std::string_view text, char end = '\n') {
     std::vector<std::string> lines;
-    for (const auto line : split(text, '\n')) {
+    for (const auto line : split(text, end)) {
         if (!line.empty()) {
             lines.emplace_back(line);
         }
@@ -130,6 +132,30 @@ std::optional<std::string> Git::subject(const std::string& commit, const Run& ru
         text->resize(std::min(text->size(), text->find('\n')));
     }
     return text;
+}
+
+std::optional<std::vector<std::string>> Git::parents(const std::string& commit, const Run& run) const {
+    // rev-list would call a shallow clone's last commit a root.
+    const auto text = ask_all({"cat-file", "commit", commit}, kMaxCommit, run);
+    if (!text) {
+        return std::nullopt;
+    }
+    constexpr std::string_view kParent = "parent ";
+    std::vector<std::string> parents;
+    for (const auto line : split(std::string_view(*text).substr(0, text->find("\n\n")), '\n')) {
+        if (line.starts_with(kParent)) {
+            parents.emplace_back(line.substr(kParent.size()));
+        }
+    }
+    return parents;
+}
+
+std::optional<std::vector<std::string>> Git::changed_files(const std::string& from, const std::string& to,
+                                                           const Run& run) const {
+    const auto names =
+        ask_all({"diff-tree", "-r", "-z", "--name-only", "--no-renames", "--relative", "--end-of-options", from, to},
+                kMaxPathList, run);
+    return names ? std::optional(lines_of(*names, '\0')) : std::nullopt;
 }
 
 std::optional<std::string> Git::repository(const Run& run) const {

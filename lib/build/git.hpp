@@ -41,6 +41,13 @@ public:
     [[nodiscard]] std::optional<std::string> default_branch(const Run& run) const;
     /// The first line of the commit's message.
     [[nodiscard]] std::optional<std::string> subject(const std::string& commit, const Run& run) const;
+    /// The parents of `commit` as it names them itself, in order; a shallow clone does not have them all. nullopt:
+    /// there is no such commit.
+    [[nodiscard]] std::optional<std::vector<std::string>> parents(const std::string& commit, const Run& run) const;
+    /// Paths below the directory (others are left out) that differ between two commits, both names of what was moved;
+    /// nullopt when a commit or tree is not here, or they are too many to list.
+    [[nodiscard]] std::optional<std::vector<std::string>> changed_files(const std::string& from, const std::string& to,
+                                                                        const Run& run) const;
     /// The remote "origin" as a web address without credentials: "https://github.com/o/r".
     [[nodiscard]] std::optional<std::string> repository(const Run& run) const;
 

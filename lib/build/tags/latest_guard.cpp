@@ -8,17 +8,6 @@ namespace cooper::build {
 
 namespace {
 
-std::optional<Version> highest_release(const std::vector<std::string>& tags) {
-    std::optional<Version> highest;
-    for (const auto& tag : tags) {
-        auto version = find_version(tag);
-        if (version && version->is_release() && (!highest || std::is_gt(compare_precedence(*version, *highest)))) {
-            highest = std::move(version);
-        }
-    }
-    return highest;
-}
-
 /// A checkout of one tag brings that tag along and no other.
 bool could_look(const GitFacts& facts, const Version& candidate) {
     return !facts.shallow || std::any_of(facts.version_tags.begin(), facts.version_tags.end(), [&](const auto& tag) {
@@ -37,6 +26,17 @@ std::string what_was_seen(const GitFacts& facts, const std::optional<Version>& c
 }
 
 }  // namespace
+
+std::optional<Version> highest_release(const std::vector<std::string>& tags) {
+    std::optional<Version> highest;
+    for (const auto& tag : tags) {
+        auto version = find_version(tag);
+        if (version && version->is_release() && (!highest || std::is_gt(compare_precedence(*version, *highest)))) {
+            highest = std::move(version);
+        }
+    }
+    return highest;
+}
 
 LatestAnswer decide_latest(const LatestQuestion& question, const GitFacts& facts) {
     if (question.wish == Latest::Never) {

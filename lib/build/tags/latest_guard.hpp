@@ -7,8 +7,12 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace cooper::build {
+
+/// The highest of those texts that are releases; nullopt: none is.
+std::optional<Version> highest_release(const std::vector<std::string>& tags);
 
 struct LatestQuestion {
     Latest wish = Latest::Auto;
