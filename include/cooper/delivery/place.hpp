@@ -99,6 +99,8 @@ public:
     /// Makes it visible. The same tarball there already is as good. Throws Error{Conflict}: something else has the key;
     /// Error{NotFound}: what was staged is gone, and the key has nothing.
     virtual void complete_staged(const StagedTarball& staged, const Run& run) = 0;
+    /// True: begin_tarball() of the same plan goes on with what was staged, in any process.
+    [[nodiscard]] virtual bool goes_on_with(const StagedTarball& /*staged*/) const noexcept { return false; }
     /// Gives up what was staged; nothing there is no error.
     virtual void discard_staged(const StagedTarball& staged, const Run& run) = 0;
     /// Takes a tarball away that is visible and has this plan's identity and size; false: none such is there.
@@ -130,9 +132,9 @@ public:
     [[nodiscard]] virtual Link link(const std::string& key, std::chrono::seconds lifetime, const Run& run) = 0;
 };
 
-/// A directory tree with the bucket's layout. Facts lie beside a tarball in `.NAME:TAG.tar.json`; writers in all
-/// processes exclude each other by flock(2) on `.cooper.lock` in the root for the moment in which something becomes
-/// visible.
+/// A directory tree with the bucket's layout. Facts lie beside a tarball in `.NAME:TAG.tar.json`, labels in
+/// `.NAME:TAG.tar.labels.json`; writers in all processes exclude each other by flock(2) on `.cooper.lock` in the root
+/// for the moment in which something becomes visible.
 std::unique_ptr<Place> make_directory_place(std::filesystem::path root);
 
 /// A bucket (borrowed). What is known of a tarball when its upload begins is metadata of the object

@@ -58,6 +58,9 @@ public:
     void complete_staged(const StagedTarball& staged, const Run& run) override {
         complete_staged_upload(bucket_, staged, run);
     }
+    [[nodiscard]] bool goes_on_with(const StagedTarball& staged) const noexcept override {
+        return staged.facts.size >= kRecordedFrom;
+    }
     void discard_staged(const StagedTarball& staged, const Run& run) override {
         discard_staged_upload(bucket_, staged, run);
     }

@@ -21,8 +21,6 @@ constexpr std::uint64_t kPartSize = 8ULL << 20;
 constexpr std::uint64_t kMostCut = 2 * s3::kMinPart;
 /// Ranges add parts to a cut, so it aims at half of the parts that an upload may have.
 constexpr std::uint64_t kCutParts = s3::kMaxParts / 2;
-/// Below this, sending all again costs less than asking what is there.
-constexpr std::uint64_t kRecordedFrom = 32ULL << 20;
 
 std::vector<std::uint64_t> equal_parts(std::uint64_t size) {
     const std::uint64_t length = upload_part_size(size);

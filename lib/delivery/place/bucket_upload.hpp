@@ -11,6 +11,9 @@
 
 namespace cooper::delivery {
 
+/// Below this, sending all again costs less than asking what is there.
+inline constexpr std::uint64_t kRecordedFrom = 32ULL << 20;
+
 /// How an upload that makes use of `reuse` is cut.
 std::vector<std::uint64_t> cut_upload(std::uint64_t size, const Reuse& reuse);
 /// The parts of any other upload.

@@ -61,6 +61,9 @@ public:
     void complete_staged(const StagedTarball& staged, const Run& run) override {
         place_->complete_staged(above(staged), run);
     }
+    [[nodiscard]] bool goes_on_with(const StagedTarball& staged) const noexcept override {
+        return place_->goes_on_with(staged);
+    }
     void discard_staged(const StagedTarball& staged, const Run& run) override {
         place_->discard_staged(above(staged), run);
     }
