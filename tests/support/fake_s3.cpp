@@ -25,6 +25,9 @@ std::string operation_of(const Request& request, bool has_key, const std::map<st
     if (!has_key) {
         return request.method == "HEAD" ? "HeadBucket" : has("uploads") ? "ListMultipartUploads" : "ListObjectsV2";
     }
+    if (has("tagging")) {
+        return request.method == "PUT" ? "PutObjectTagging" : "GetObjectTagging";
+    }
     if (request.method == "POST") {
         return has("uploads") ? "CreateMultipartUpload" : "CompleteMultipartUpload";
     }
@@ -112,7 +115,12 @@ void FakeS3::set_chaos(std::function<S3Fault(const std::string&, const std::stri
 void FakeS3::put(const std::string& key, std::string content) {
     const std::scoped_lock lock(mutex_);
     std::string etag = quoted_md5(content);
-    objects_[key] = {std::move(content), std::move(etag), {}};
+    objects_[key] = {std::move(content), std::move(etag), {}, {}};
+}
+
+void FakeS3::put_tag(const std::string& key, const std::string& name, std::string text) {
+    const std::scoped_lock lock(mutex_);
+    objects_.at(key).tags[name] = std::move(text);
 }
 
 std::optional<FakeS3::Object> FakeS3::find(const std::string& key) const {
@@ -276,6 +284,9 @@ FakeS3::Answer FakeS3::dispatch(const Request& request, const std::string& opera
     if (operation == "HeadBucket") {
         return {.status = 200, .headers = {{"x-amz-bucket-region", options_.region}}, .body = ""};
     }
+    if (operation.ends_with("ObjectTagging")) {
+        return tagging(request, key);
+    }
     if (operation == "PutObject") {
         return put_object(request, key);
     }
@@ -357,7 +368,7 @@ FakeS3::Answer FakeS3::put_object(const Request& request, const std::string& key
     if (auto refused = check_condition(request, key)) {
         return std::move(*refused);
     }
-    Object& object = objects_[key] = {request.body, quoted_md5(request.body), kept_headers(request)};
+    Object& object = objects_[key] = {request.body, quoted_md5(request.body), kept_headers(request), {}};
     return {.status = 200, .headers = {{"etag", object.etag}}, .body = ""};
 }
 
@@ -391,6 +402,43 @@ FakeS3::Answer FakeS3::get_object(const Request& request, const std::string& key
     }
     answer.headers.emplace_back("content-length", std::to_string(answer.body.size()));
     return answer;
+}
+
+FakeS3::Answer FakeS3::tagging(const Request& request, const std::string& key) {
+    using Tagging = FakeS3Options::Tagging;
+    const bool put = request.method == "PUT";
+    if (options_.tagging == Tagging::Unknown) {
+        return put ? put_object(request, key) : get_object(request, key, {});
+    }
+    if (options_.tagging == Tagging::Refused) {
+        return error(501, "NotImplemented", "A header you provided implies functionality that is not implemented");
+    }
+    const auto at = objects_.find(key);
+    if (at == objects_.end()) {
+        return error(404, "NoSuchKey", "The specified key does not exist.");
+    }
+    std::map<std::string, std::string>& tags = at->second.tags;
+    if (!put) {
+        std::string inner;
+        for (const auto& [name, text] : tags) {
+            inner += "<Tag>" + element("Key", name) + element("Value", text) + "</Tag>";
+        }
+        return document("Tagging", "<TagSet>" + inner + "</TagSet>");
+    }
+    if (auto refused = check_integrity(request)) {
+        return std::move(*refused);
+    }
+    if (header(request, "content-md5").empty() && header(request, "x-amz-checksum-crc64nvme").empty()) {
+        return error(400, "InvalidRequest", "Missing required header for this request: Content-MD5");
+    }
+    const auto names = texts_of(request.body, "Key");
+    const auto values = texts_of(request.body, "Value");
+    tags.clear();
+    for (std::size_t i = 0; i < names.size(); ++i) {
+        tags[names[i]] = values.at(i);
+    }
+    return tags.size() > 10 ? error(400, "BadRequest", "Object tags cannot be greater than 10")
+                            : Answer{.status = 200, .headers = {}, .body = ""};
 }
 
 std::string FakeS3::listed_key(const std::string& key, const Query& query) const {

@@ -55,6 +55,8 @@ struct FakeS3Options {
     std::string copy_code = "";
     bool confuses_uploads = false;  ///< says NoSuchKey when there is no such upload (Ceph)
     bool refuses_md5 = false;       ///< 501 for Content-MD5
+    /// What it knows of object tags: all, nothing (501), or not even the subresource: `?tagging` is the object itself.
+    enum class Tagging { Kept, Refused, Unknown } tagging = Tagging::Kept;
     bool redirects = false;         ///< a wrong region is 301 with x-amz-bucket-region; else 400 with <Region>
     bool encodes_silently = false;  ///< listings are encoded without saying so
     bool never_encodes = false;     ///< listings ignore encoding-type
@@ -69,6 +71,7 @@ public:
         std::string content;
         std::string etag;                            ///< with quotes
         std::map<std::string, std::string> headers;  ///< content-type, x-amz-meta-*, …; names lower case
+        std::map<std::string, std::string> tags;
     };
     /// One request that came, for assertions.
     struct Seen {
@@ -104,6 +107,8 @@ public:
     void set_chaos(std::function<S3Fault(const std::string& operation, const std::string& key)> chaos);
 
     void put(const std::string& key, std::string content);
+    /// Of an object that is there.
+    void put_tag(const std::string& key, const std::string& name, std::string text);
     [[nodiscard]] std::optional<Object> find(const std::string& key) const;
     [[nodiscard]] std::vector<std::string> keys() const;
     [[nodiscard]] std::size_t pending_uploads() const;
@@ -133,6 +138,7 @@ private:
     std::optional<Answer> check_integrity(const Request& request) const;
     Answer put_object(const Request& request, const std::string& key);
     Answer get_object(const Request& request, const std::string& key, const Query& query) const;
+    Answer tagging(const Request& request, const std::string& key);
     Answer list_objects(const Query& query) const;
     Answer list_uploads(const Query& query) const;
     Answer list_parts(const std::string& upload_id, const Query& query) const;

@@ -164,7 +164,7 @@ FakeS3::Answer FakeS3::complete_upload(const Request& request, const std::string
     const std::string etag =
         "\"" + to_hex(as_bytes(s3_auth::md5_raw(sums))) + "-" + std::to_string(numbers.size()) + "\"";
     const bool with_sum = !at->second.checksum_algorithm.empty();
-    objects_[key] = {std::move(content), etag, at->second.headers};
+    objects_[key] = {std::move(content), etag, at->second.headers, {}};
     uploads_.erase(at);
     return document("CompleteMultipartUploadResult", element("Location", "http://nowhere") + element("Key", key) +
                                                          element("ETag", etag) +

@@ -160,6 +160,12 @@ public:
                     const WriteCondition& condition, const Run& run);
     void remove(const std::string& key, const Run& run);
 
+    /// Sets tags of an object; others that it has stay (two that do this at once: the last one counts). False: this
+    /// store, or this user, has no tags (400, 403, 405, 501, or a store that does not know the request). Throws
+    /// NotFound for the object, Error{Conflict} when it would have more than S3's ten, InvalidInput for characters that
+    /// not every store takes.
+    bool add_tags(const std::string& key, const std::map<std::string, std::string>& tags, const Run& run);
+
     /// Keys below `prefix` in order, all pages; at most `limit` (throws beyond).
     [[nodiscard]] std::vector<ObjectInfo> list(const std::string& prefix, const Run& run, std::size_t limit = 100'000);
 

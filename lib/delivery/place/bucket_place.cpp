@@ -68,6 +68,10 @@ public:
         return remove_uploaded(bucket_, key, facts, run);
     }
 
+    bool label(const std::string& key, const std::map<std::string, std::string>& labels, const Run& run) override {
+        return bucket_.add_tags(key, labels, run);
+    }
+
     void record_facts(const std::string& key, const TarballFacts& facts, const Run& run) override {
         put_facts(bucket_, key, facts, run);
     }

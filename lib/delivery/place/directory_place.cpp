@@ -128,6 +128,10 @@ void remove_empty_directories(fs::path directory, const fs::path& root) noexcept
     }
 }
 
+fs::path labels_path(const fs::path& tarball) {
+    return tarball.parent_path() / ("." + tarball.filename().string() + ".labels.json");
+}
+
 class DirectoryUpload final : public TarballUpload {
 public:
     DirectoryUpload(fs::path root, fs::path path, std::string key, std::uint64_t size)
@@ -264,6 +268,21 @@ public:
         fs::remove(path);
         fs::remove(facts_path(path));
         remove_empty_directories(path.parent_path(), root_);
+        return true;
+    }
+
+    bool label(const std::string& key, const std::map<std::string, std::string>& labels, const Run& run) override {
+        const DirectoryLock lock = take_lock(run);
+        const fs::path path = path_of(key);
+        if (!fs::exists(path)) {
+            throw Error(ErrorCode::NotFound, path.string() + " does not exist");
+        }
+        const auto text = find_file(labels_path(path), kMaxFacts);
+        std::map<std::string, std::string> merged = labels;
+        merged.merge(text ? labels_from_json(*text) : std::map<std::string, std::string>());
+        if (const std::string after = labels_to_json(merged); after != text) {
+            write_file(labels_path(path), after);
+        }
         return true;
     }
 

@@ -51,4 +51,22 @@ std::optional<TarballFacts> facts_from_json(std::string_view text) {
     }
 }
 
+std::string labels_to_json(const std::map<std::string, std::string>& labels) {
+    return json::write(json::Value(labels)) + "\n";
+}
+
+std::map<std::string, std::string> labels_from_json(std::string_view text) {
+    try {
+        std::map<std::string, std::string> labels;
+        for (const auto& [name, value] : json::parse(text, "labels").items()) {
+            if (value.is_string()) {
+                labels.emplace(name, value.get<std::string>());
+            }
+        }
+        return labels;
+    } catch (const Error&) {
+        return {};
+    }
+}
+
 }  // namespace cooper::delivery

@@ -70,6 +70,9 @@ public:
     bool remove_tarball(const std::string& key, const TarballFacts& facts, const Run& run) override {
         return place_->remove_tarball(prefix_ + key, facts, run);
     }
+    bool label(const std::string& key, const std::map<std::string, std::string>& labels, const Run& run) override {
+        return place_->label(prefix_ + key, labels, run);
+    }
     void record_facts(const std::string& key, const TarballFacts& facts, const Run& run) override {
         place_->record_facts(prefix_ + key, facts, run);
     }
