@@ -8,6 +8,7 @@
 #pragma once
 
 #include "cooper/base/environment.hpp"
+#include "cooper/build/matrix.hpp"
 #include "cooper/build/template.hpp"
 
 #include <cstdint>
@@ -75,6 +76,8 @@ struct Project {
     std::filesystem::path file;
     ImageSettings defaults;
     std::vector<ImageSettings> images;  ///< as they stand in the file, without the defaults
+    /// For `cooper matrix`; its files are not read yet: read_matrix_files() with the project's directory.
+    std::optional<MatrixSpec> matrix;
 
     /// The named image on top of the defaults, root filled in. An empty name: the only image; Error{InvalidInput} when
     /// there are several. Throws Error{NotFound} with the nearest name.

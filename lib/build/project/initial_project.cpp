@@ -1,3 +1,4 @@
+#include "build/project/matrix_member.hpp"
 #include "build/project/setting_keys.hpp"
 
 #include <algorithm>
@@ -84,6 +85,10 @@ std::string initial_project(std::string_view image, const std::vector<std::strin
         "    \"version\": 1,\n\n"
         "    // What counts for every image that does not say something else: the same keys as below.\n"
         "    // \"defaults\": {\"registry_prefix\": \"ghcr.io/acme\"},\n\n"
+        "    // The images that CI makes, as jobs of a workflow: cooper matrix --github-output\n"
+        "    // \"matrix\": " +
+        std::string(kMatrixExample) +
+        ",\n\n"
         "    \"images\": {\n"
         "        \"" +
         std::string(image) + "\": {\n";

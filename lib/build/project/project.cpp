@@ -4,7 +4,8 @@
 #include "cooper/base/files.hpp"
 #include "cooper/base/nearest.hpp"
 
-#include "build/project/commented_json.hpp"
+#include "build/project/matrix_member.hpp"
+#include "build/project/member_reader.hpp"
 #include "build/project/setting_keys.hpp"
 #include "oci/printable.hpp"
 
@@ -19,19 +20,11 @@ namespace cooper::build {
 namespace {
 
 constexpr std::int64_t kFormat = 1;
-constexpr std::array<std::string_view, 4> kTopKeys = {"$schema", "version", "defaults", "images"};
+constexpr std::array<std::string_view, 5> kTopKeys = {"$schema", "version", "defaults", "images", "matrix"};
 constexpr std::array<std::string_view, 3> kFileKeys = {"from", "to", "optional"};
 
 std::string in_quotes(std::string_view text) {
     return "\"" + oci::printable(text) + "\"";
-}
-
-std::string list_of(std::span<const std::string_view> words) {
-    std::string all;
-    for (const std::string_view word : words) {
-        all += (all.empty() ? "" : ", ") + std::string(word);
-    }
-    return all;
 }
 
 TemplateValue template_value(CommentedValue value) {
@@ -58,20 +51,20 @@ TemplateValue template_value(CommentedValue value) {
         value.data);
 }
 
-/// Reads what a project file says. `where` is the way to a value: "images.runtime.platforms".
-class ProjectReader {
+/// Reads what a project file says.
+class ProjectReader : private MemberReader {
 public:
-    explicit ProjectReader(const std::filesystem::path& file) : file_(oci::printable(file.string())) {
+    explicit ProjectReader(const std::filesystem::path& file) : MemberReader(oci::printable(file.string())) {
         project_.file = file;
     }
 
     Project read(std::string_view text) {
-        CommentedValue document = parse_commented_json(text, file_);
+        CommentedValue document = parse_commented_json(text, file_name());
         for (CommentedMember& member : take<CommentedObject>(document, "the file", "an object")) {
             read_top(member);
         }
         if (project_.images.empty()) {
-            throw error_in_line(file_, document.line, "images: there is none")
+            throw error_in_line(file_name(), document.line, "images: there is none")
                 .advise(R"("images": {"NAME": {…}}, even if all is said in "defaults")");
         }
         return std::move(project_);
@@ -91,8 +84,10 @@ private:
                 project_.images.push_back(read_settings(image.value, "images." + image.key));
                 project_.images.back().name = image.key;
             }
+        } else if (member.key == "matrix") {
+            project_.matrix = read_matrix_member(member.value, *this);
         } else if (find_setting_key(member.key) != nullptr) {
-            throw error_in_line(file_, member.line, in_quotes(member.key) + " is a key of images")
+            throw error_in_line(file_name(), member.line, in_quotes(member.key) + " is a key of images")
                 .advise(R"(put it into "defaults", which count for all images, or into one of "images")");
         } else {
             throw_unknown(member, "", kTopKeys);
@@ -102,13 +97,13 @@ private:
     void check_format(CommentedValue& value) {
         const auto* const number = std::get_if<std::int64_t>(&value.data);
         if (number == nullptr) {
-            throw error_in_line(file_, value.line,
+            throw error_in_line(file_name(), value.line,
                                 "version: expected the number of the file's format, " + std::to_string(kFormat) +
                                     ", found " + std::string(value.kind()))
                 .advise(R"(the project's version belongs into "defaults")");
         }
         if (*number != kFormat) {
-            Error error(ErrorCode::Unsupported, file_ + ":" + std::to_string(value.line) +
+            Error error(ErrorCode::Unsupported, file_name() + ":" + std::to_string(value.line) +
                                                     ": version: this cooper reads format " + std::to_string(kFormat) +
                                                     ", not " + std::to_string(*number));
             throw error.advise("install a newer cooper, or write the file for format " + std::to_string(kFormat));
@@ -132,7 +127,7 @@ private:
     void check_pairs(const ImageSettings& settings, const CommentedMember& member, const std::string& where) const {
         for (const auto& [first_name, first, second_name, second] : exclusive_settings()) {
             if ((member.key == first_name || member.key == second_name) && settings.*first && settings.*second) {
-                throw error_in_line(file_, member.line,
+                throw error_in_line(file_name(), member.line,
                                     where + ": " + std::string(first_name) + " and " + std::string(second_name) +
                                         " exclude each other");
             }
@@ -207,22 +202,12 @@ private:
             }
         }
         if (file.from.empty()) {
-            throw error_in_line(file_, value.line, where + ": \"from\" is missing");
+            throw error_in_line(file_name(), value.line, where + ": \"from\" is missing");
         }
         return file;
     }
 
     // -- small work
-
-    template <class Type>
-    Type& take(CommentedValue& value, const std::string& where, std::string_view expected) const {
-        if (auto* const found = std::get_if<Type>(&value.data)) {
-            return *found;
-        }
-        throw error_in_line(
-            file_, value.line,
-            oci::printable(where) + ": expected " + std::string(expected) + ", found " + std::string(value.kind()));
-    }
 
     std::string checked_text(CommentedValue& value, const SettingKey& key, const std::string& where) const {
         std::string& text = take<std::string>(value, where, "a text");
@@ -230,32 +215,10 @@ private:
         return std::move(text);
     }
 
-    template <class F>
-    void in_line(std::size_t line, const std::string& where, F&& body) const {
-        in_context(file_ + ":" + std::to_string(line) + ": " + oci::printable(where), std::forward<F>(body));
-    }
-
-    static std::string numbered(const std::string& where, std::size_t index) {
-        return where + "[" + std::to_string(index) + "]";
-    }
-
-    [[noreturn]] void throw_unknown(const CommentedMember& member, const std::string& where,
-                                    std::span<const std::string_view> known) const {
-        const auto near = nearest(member.key, known);
-        Error error =
-            error_in_line(file_, member.line,
-                          (where.empty() ? "" : oci::printable(where) + ": ") + "unknown key " + in_quotes(member.key) +
-                              (near ? "; did you mean " + in_quotes(*near) + "?" : ""));
-        if (!near) {
-            error.advise("one of " + list_of(known));
-        }
-        throw error;
-    }
-
     [[noreturn]] void throw_unknown_setting(const CommentedMember& member, const std::string& where) const {
         if (looks_like_key(member.key)) {
             Error error =
-                error_in_line(file_, member.line,
+                error_in_line(file_name(), member.line,
                               where + ": " + in_quotes(member.key) + ": keys and passwords never belong into the file");
             throw error.advise(
                 "the Runtime API's key comes from $RUNTIME_API_KEY, registries' from docker's config.json");
@@ -272,7 +235,6 @@ private:
         return std::any_of(kEnds.begin(), kEnds.end(), [name](std::string_view end) { return name.ends_with(end); });
     }
 
-    std::string file_;
     Project project_;
 };
 

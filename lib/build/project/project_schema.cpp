@@ -1,4 +1,5 @@
 #include "base/json.hpp"
+#include "build/project/matrix_member.hpp"
 #include "build/project/setting_keys.hpp"
 
 #include <nlohmann/json.hpp>
@@ -11,6 +12,7 @@ using json::Value;
 
 // What check_variable_name(), check_build_arg_name() and check_image_name() say, for editors.
 constexpr std::string_view kIdentifier = "^[A-Za-z_][A-Za-z0-9_]*$";
+constexpr std::string_view kMatrixName = "^[A-Za-z_][A-Za-z0-9_-]*$";  // check_matrix_name()
 constexpr std::string_view kImageName = "^[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*$";
 
 Value text_schema(const SettingKey& key) {
@@ -21,9 +23,8 @@ Value text_schema(const SettingKey& key) {
     return schema;
 }
 
-Value names_schema(Value values) {
-    return {
-        {"type", "object"}, {"propertyNames", {{"pattern", kIdentifier}}}, {"additionalProperties", std::move(values)}};
+Value names_schema(Value values, std::string_view names = kIdentifier) {
+    return {{"type", "object"}, {"propertyNames", {{"pattern", names}}}, {"additionalProperties", std::move(values)}};
 }
 
 Value file_schema() {
@@ -66,6 +67,35 @@ Value settings_schema() {
             {"allOf", std::move(exclusions)}};
 }
 
+Value described(std::string_view description, const Value& schema) {
+    Value all = {{"description", description}};
+    all.update(schema);
+    return all;
+}
+
+Value matrix_schema() {
+    const Value text = {{"type", "string"}};
+    const Value texts = {{"type", "array"}, {"items", text}, {"minItems", 1}, {"uniqueItems", true}};
+    const Value file = {{"type", "string"}, {"pattern", "^@."}};
+    Value rule = names_schema(text, kMatrixName);
+    rule["minProperties"] = 1;
+    const Value rules = {{"type", "array"}, {"items", std::move(rule)}};
+    const Value axes = names_schema({{"anyOf", Value::array({texts, file})}}, kMatrixName);
+    const Value properties = {
+        {"axes", described("Names and values that are multiplied; \"@FILE\": one value a line.", axes)},
+        {"include",
+         described("Values for jobs that agree with an entry, or a job of its own; as in a workflow.", rules)},
+        {"exclude", described("Jobs that agree with an entry are left out; as in a workflow.", rules)},
+        {"make", described("Members made by template; {name} is a value of the job, or {version}.",
+                           names_schema(text, kMatrixName))},
+        {"small", described("The jobs of a pull request: those that agree with an entry.", rules)}};
+    return {{"description", "Which images CI makes: cooper matrix."},
+            {"type", "object"},
+            {"properties", properties},
+            {"additionalProperties", false},
+            {"examples", Value::array({json::parse(kMatrixExample, "example")})}};
+}
+
 }  // namespace
 
 std::string project_schema() {
@@ -86,7 +116,8 @@ std::string project_schema() {
          {{"$schema", {{"description", "This schema, for editors."}, {"type", "string"}}},
           {"version", {{"description", "The number of the file's format."}, {"const", 1}}},
           {"defaults", std::move(defaults)},
-          {"images", images}}},
+          {"images", images},
+          {"matrix", matrix_schema()}}},
         {"required", Value::array({"images"})},
         {"additionalProperties", false},
         {"definitions", {{"settings", settings_schema()}}},
