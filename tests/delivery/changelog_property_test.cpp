@@ -51,6 +51,9 @@ std::string random_document(Random& random) {
         "**Repository**: https://h/o/r",
         "**Repository**: https://h/o/q",
         "**Status**: WITHDRAWN",
+        "**Status**: WITHDRAWN 2024-01-02 - x",
+        "**Status**: WITHDRAWN 2024-01-03 - \\# h",
+        "**Status**:  fine",
         "> ### 2024-01-01 00:00:00Z - aaaaaa1",
         "",
         " ",
@@ -95,6 +98,10 @@ ChangelogEntry random_entry(Random& random) {
     if (random.below(2) == 0) {
         entry.repository = random.below(2) == 0 ? "https://h/o/r" : "https://h/o/q";
         entry.commit_url = entry.repository + "/commit/" + entry.commit;
+    }
+    if (random.below(4) == 0) {
+        entry.withdrawn =
+            Withdrawal{at("2024-01-0" + std::to_string(1 + random.below(4)) + "T12:00:00Z"), random.one_of(kTexts)};
     }
     return entry;
 }
@@ -165,6 +172,34 @@ TEST_CASE("changelog: merging into any document keeps all of its bytes, is found
     CHECK(gained > kDocuments / 100);
 }
 
+TEST_CASE("changelog: a status that is set or replaced costs no other byte", "[unit][delivery]") {
+    Random random(kSeed + 4);
+    int replaced = 0;
+    for (int i = 0; i < kDocuments; ++i) {
+        const std::string before = random_document(random);
+        ChangelogEntry entry = random_entry(random);
+        entry.images.clear();
+        entry.withdrawn = Withdrawal{at("2024-01-03T12:00:00Z"), "bad \\ *news*"};
+        const auto entries_before = parse_changelog(before);
+        const std::string after = merge_entry(before, entry);
+        const auto entries_after = parse_changelog(after);
+        if (after == before || entries_after.size() != entries_before.size()) {
+            continue;
+        }
+        ++replaced;
+        INFO("document " << i << ":\n" << before << "\n--- merged:\n" << after);
+        const std::size_t same = common_prefix(before, after) + common_suffix(before, after);
+        std::size_t status_bytes = 0;
+        for (std::size_t n = 0; n < entries_after.size(); ++n) {
+            status_bytes += entries_after[n].status != entries_before[n].status ? entries_before[n].status.size() : 0U;
+        }
+        if (same + status_bytes < before.size()) {
+            FAIL("foreign bytes are gone");
+        }
+    }
+    CHECK(replaced > kDocuments / 100);
+}
+
 TEST_CASE("changelog: the entries that were there are still there after a merge, in their order", "[unit][delivery]") {
     Random random(kSeed + 2);
     for (int i = 0; i < kDocuments; ++i) {
@@ -196,6 +231,11 @@ TEST_CASE("changelog: every entry that we write can be read and is found by the 
         if (entries.size() != 1 || entries[0].time != entry.time || entries[0].short_sha != entry.short_sha ||
             entries[0].images != entry.images || entries[0].repository != entry.repository ||
             !is_same_build(entries[0], entry)) {
+            FAIL(render(entry));
+        }
+        const auto withdrawn = withdrawal_of(entries[0].status);
+        if (withdrawn.has_value() != entry.withdrawn.has_value() ||
+            (withdrawn && withdrawn->time != std::chrono::floor<std::chrono::days>(entry.withdrawn->time))) {
             FAIL(render(entry));
         }
     }

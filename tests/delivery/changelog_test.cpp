@@ -379,3 +379,91 @@ TEST_CASE("changelog: an entry object that is wrong is refused by the member's n
     CHECK_THROWS_AS(entry_from_json("{"), Error);
     CHECK_THROWS_AS(entry_from_json(""), Error);
 }
+
+TEST_CASE("changelog: a withdrawn build's entry says so, and why", "[unit][delivery]") {
+    const std::string document = kHistory + std::string(kDesignEntry) + "\n## By hand\n";
+    ChangelogEntry entry = design_entry();
+    entry.withdrawn = Withdrawal{at("2024-01-17T23:59:59Z"), "CVE-2024-1 in *libfoo*"};
+    const std::string withdrawn = merge_entry(document, entry);
+    const std::string line = "**Status**: WITHDRAWN 2024-01-17 - CVE-2024-1 in \\*libfoo\\*\n";
+    std::string expected = document;
+    expected.insert(expected.find("**Images**"), line);
+    CHECK(withdrawn == expected);
+    CHECK(render(entry).find("\n" + line + "**Images**") != std::string::npos);
+
+    const auto parsed = parse_changelog(withdrawn).at(0);
+    CHECK(parsed.status == "WITHDRAWN 2024-01-17 - CVE-2024-1 in \\*libfoo\\*");
+    CHECK(withdrawal_of(parsed.status) == Withdrawal{at("2024-01-17T00:00:00Z"), "CVE-2024-1 in *libfoo*"});
+    CHECK(contains_entry(withdrawn, entry));
+    CHECK_FALSE(contains_entry(document, entry));
+    CHECK(merge_entry(withdrawn, entry) == withdrawn);
+
+    SECTION("more images of the build keep it") {
+        ChangelogEntry more = design_entry();
+        more.images = {"zoo"};
+        const std::string merged = merge_entry(withdrawn, more);
+        CHECK(parse_changelog(merged).at(0).status == parsed.status);
+        CHECK(parse_changelog(merged).at(0).images.size() == 4);
+    }
+    SECTION("another reason replaces the first, an earlier day does not") {
+        entry.withdrawn->reason = "worse";
+        CHECK(parse_changelog(merge_entry(withdrawn, entry)).at(0).status == "WITHDRAWN 2024-01-17 - worse");
+        entry.withdrawn->time -= std::chrono::days(1);
+        CHECK(merge_entry(withdrawn, entry) == withdrawn);
+    }
+    SECTION("of several objects of the build the last withdrawal counts, in any order") {
+        ChangelogEntry later = entry;
+        later.withdrawn = Withdrawal{at("2024-01-18T00:00:00Z"), "later"};
+        CHECK(merge_entries("", {entry, later, design_entry()}) == merge_entries("", {design_entry(), later, entry}));
+        CHECK(parse_changelog(merge_entries(document, {later, entry})).at(0).status == "WITHDRAWN 2024-01-18 - later");
+    }
+}
+
+TEST_CASE("changelog: a status without images, line end or Commit line is written all the same", "[unit][delivery]") {
+    ChangelogEntry entry = design_entry();
+    entry.withdrawn = Withdrawal{at("2024-01-17T00:00:00Z"), "x"};
+    const std::string bare = kHistory + "### 2024-01-16 09:15:42Z - def5678";
+    CHECK(merge_entry(bare, entry) ==
+          bare + "\n**Status**: WITHDRAWN 2024-01-17 - x\n**Images**: enterprise, openhands, runtime-api\n");
+    CHECK(merge_entry(bare + "\r\n**Status**:\r\n**Images**: openhands, enterprise, runtime-api", entry) ==
+          bare + "\r\n**Status**: WITHDRAWN 2024-01-17 - x\r\n**Images**: openhands, enterprise, runtime-api");
+}
+
+TEST_CASE("changelog: a reason forges nothing", "[unit][delivery]") {
+    for (const std::string reason : {"a\n\n### 2024-01-01 00:00:00Z - aaaaaa9\n**Images**: z",
+                                     "x\r\n**Repository**: https://evil", "<script>`[x](javascript:y)",
+                                     "\xe2\x80\xae"
+                                     "reversed",
+                                     "\xff\xfe", ""}) {
+        ChangelogEntry entry = design_entry();
+        entry.withdrawn = Withdrawal{at("2024-01-17T00:00:00Z"), reason};
+        const auto parsed = parse_changelog(merge_entry("", entry));
+        REQUIRE(parsed.size() == 1);
+        CHECK(parsed[0].repository.empty());
+        CHECK(parsed[0].images == entry.images);
+        CHECK(parsed[0].status.starts_with("WITHDRAWN 2024-01-17"));
+        CHECK(parsed[0].status.find("<script>") == parsed[0].status.find("\\<script>") + (reason[0] == '<' ? 1 : 0));
+    }
+}
+
+TEST_CASE("changelog: which Status lines say that a build was withdrawn", "[unit][delivery]") {
+    CHECK(withdrawal_of("WITHDRAWN") == Withdrawal{TimePoint(), ""});
+    CHECK(withdrawal_of("WITHDRAWN - why") == Withdrawal{TimePoint(), "why"});
+    CHECK(withdrawal_of("WITHDRAWN because") == Withdrawal{TimePoint(), "because"});
+    CHECK(withdrawal_of("WITHDRAWN 2024-01-17") == Withdrawal{at("2024-01-17T00:00:00Z"), ""});
+    CHECK_FALSE(withdrawal_of("WITHDRAWNish"));
+    CHECK_FALSE(withdrawal_of("available"));
+    CHECK_FALSE(withdrawal_of(""));
+}
+
+TEST_CASE("changelog: an entry object knows the withdrawal, and one without it is read as before", "[unit][delivery]") {
+    ChangelogEntry entry = design_entry();
+    const std::string before = entry_to_json(entry);
+    CHECK(before.find("withdrawn") == std::string::npos);
+    CHECK_FALSE(entry_from_json(before).withdrawn);
+    entry.withdrawn = Withdrawal{at("2024-01-17T01:02:03Z"), "a\n\"b\""};
+    CHECK(entry_from_json(entry_to_json(entry)).withdrawn == entry.withdrawn);
+    std::string bad = entry_to_json(entry);
+    bad.replace(bad.find("2024-01-17"), 4, "now!");
+    CHECK_THROWS_AS(entry_from_json(bad), Error);
+}

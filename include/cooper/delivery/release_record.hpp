@@ -4,6 +4,7 @@
 
 #include "cooper/base/clock.hpp"
 #include "cooper/base/digest.hpp"
+#include "cooper/delivery/changelog.hpp"
 #include "cooper/delivery/place.hpp"
 
 #include <cstdint>
@@ -49,12 +50,6 @@ struct ReleaseCommit {
     std::string subject;
     std::string run;  ///< of CI; empty: by hand
     bool operator==(const ReleaseCommit&) const = default;
-};
-
-struct Withdrawal {
-    TimePoint time;
-    std::string reason;
-    bool operator==(const Withdrawal&) const = default;
 };
 
 /// A value. Written canonically: the same record, the same bytes; images sorted by name and tag, commits by repository

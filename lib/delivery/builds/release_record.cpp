@@ -6,6 +6,7 @@
 #include "cooper/delivery/keys.hpp"
 
 #include "base/json.hpp"
+#include "delivery/changelog/changelog_text.hpp"
 #include "delivery/changelog/markdown.hpp"
 #include "delivery/place/swap_text.hpp"
 #include "oci/printable.hpp"
@@ -342,14 +343,6 @@ void merge_image(std::vector<ReleasedImage>& images, const ReleasedImage& ours) 
     *there = std::move(merged);
 }
 
-/// Total, so that the order in which withdrawals are merged does not matter: the later one, then the greater reason.
-std::optional<Withdrawal> later(const std::optional<Withdrawal>& a, const std::optional<Withdrawal>& b) {
-    if (!a || !b) {
-        return a ? a : b;
-    }
-    return std::tie(a->time, a->reason) < std::tie(b->time, b->reason) ? b : a;
-}
-
 std::string record_key(const std::string& folder) {
     return folder + "/" + std::string(kReleaseFile);
 }
@@ -496,7 +489,7 @@ ReleaseRecord merge_releases(ReleaseRecord there, const ReleaseRecord& ours) {
     there.published = std::min(there.published, ours.published);
     there.branch = ours.branch;
     there.signed_by = ours.signed_by;
-    there.withdrawn = later(there.withdrawn, ours.withdrawn);
+    there.withdrawn = later_withdrawal(there.withdrawn, ours.withdrawn);
     if (!ours.version.empty()) {
         there.version = ours.version;
     }

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <tuple>
 
 namespace cooper::delivery {
@@ -53,6 +54,8 @@ private:
 struct Scanned : ParsedEntry {
     std::size_t images_begin = kNone;  ///< the Images field's value
     std::size_t images_end = kNone;
+    std::size_t status_begin = kNone;  ///< the Status field's value
+    std::size_t status_end = kNone;
     std::size_t fields_begin = 0;  ///< after the heading and the Commit line
 };
 
@@ -135,10 +138,15 @@ void read_field(const Line& line, std::string_view document, Scanned& entry) {
         const std::string prefix = "**" + std::string(name) + "**:";
         return line.text.starts_with(prefix) ? std::optional(trim(line.text.substr(prefix.size()))) : std::nullopt;
     };
+    const auto begin_of = [&](std::string_view value) {
+        return value.empty() ? line.begin + line.text.size() : static_cast<std::size_t>(value.data() - document.data());
+    };
     if (const auto images = value_of("Images"); images && entry.images_begin == kNone) {
-        const std::size_t begin = images->empty() ? line.begin + line.text.size()
-                                                  : static_cast<std::size_t>(images->data() - document.data());
-        read_images(*images, begin, entry);
+        read_images(*images, begin_of(*images), entry);
+    } else if (const auto status = value_of("Status"); status && entry.status_begin == kNone) {
+        entry.status = *status;
+        entry.status_begin = begin_of(*status);
+        entry.status_end = entry.status_begin + status->size();
     } else if (const auto commit = value_of("Commit")) {
         entry.fields_begin = line.end;
         read_commit_url(link_target(*commit, "`" + entry.short_sha + "`"), entry);
@@ -211,6 +219,13 @@ bool has_images(const std::vector<std::string>& there, const std::vector<std::st
     });
 }
 
+/// Nothing is to be written. What the document says of the same day or an earlier one gives way: the entries know the
+/// time, it does not.
+bool says_withdrawn(const std::string& status, const Withdrawal& withdrawal) {
+    const auto there = withdrawal_of(status);
+    return there && (there->time > withdrawal.time || status == written_status(withdrawal));
+}
+
 /// Collects changes to one document and makes them in one pass.
 class Merger {
 public:
@@ -227,8 +242,9 @@ public:
             Scanned& there = history_.entries[*found];
             if (!has_images(there.images, entry.images)) {
                 add_images(there.images, entry.images);
-                changed_.push_back(*found);
+                images_changed_.insert(*found);
             }
+            withdraw(*found, entry.withdrawn);
             return;
         }
         Scanned fresh;
@@ -240,14 +256,16 @@ public:
         history_.entries.push_back(std::move(fresh));
         remember(history_.entries.size() - 1);
         fresh_.push_back({history_.entries.size() - 1, entry});
+        withdraw(fresh_.back().index, entry.withdrawn);
     }
 
     std::string finish() {
-        if (changed_.empty() && fresh_.empty()) {
+        drop_earlier_withdrawals();
+        if (images_changed_.empty() && withdrawn_.empty() && fresh_.empty()) {
             return std::string(document_);
         }
         sort_fresh();
-        collect_image_edits();
+        collect_field_edits();
         collect_insertions();
         std::stable_sort(edits_.begin(), edits_.end(), [](const Edit& a, const Edit& b) { return a.begin < b.begin; });
         std::string result;
@@ -309,25 +327,51 @@ private:
         return styled;
     }
 
-    void collect_image_edits() {
-        std::sort(changed_.begin(), changed_.end());
-        changed_.erase(std::unique(changed_.begin(), changed_.end()), changed_.end());
-        for (const std::size_t index : changed_) {
-            const Scanned& entry = history_.entries[index];
-            if (index >= count_in_document()) {
-                continue;  // written with all its images below
+    void withdraw(std::size_t index, const std::optional<Withdrawal>& withdrawal) {
+        if (withdrawal) {
+            std::optional<Withdrawal>& kept = withdrawn_[index];
+            kept = later_withdrawal(kept, withdrawal);
+        }
+    }
+
+    void drop_earlier_withdrawals() {
+        std::erase_if(withdrawn_, [&](const auto& item) {
+            return says_withdrawn(history_.entries[item.first].status, *item.second);
+        });
+    }
+
+    void collect_field_edits() {
+        std::set<std::size_t> changed = images_changed_;
+        for (const auto& [index, withdrawal] : withdrawn_) {
+            changed.insert(index);
+        }
+        for (const std::size_t index : changed) {
+            if (index < count_in_document()) {  // others are written with all their fields below
+                collect_field_edits(index);
             }
-            if (entry.images_begin != kNone) {
-                const bool blank =
-                    document_[entry.images_begin - 1] == ' ' || document_[entry.images_begin - 1] == '\t';
-                edits_.push_back(
-                    {entry.images_begin, entry.images_end, (blank ? "" : " ") + written_images(entry.images)});
-            } else {
-                const bool open_line = document_[entry.fields_begin - 1] != '\n';
-                edits_.push_back(
-                    {entry.fields_begin, entry.fields_begin,
-                     (open_line ? newline_ : "") + "**Images**: " + written_images(entry.images) + newline_});
+        }
+    }
+
+    void collect_field_edits(std::size_t index) {
+        const Scanned& entry = history_.entries[index];
+        std::string added;
+        const auto set = [&](std::string_view name, std::size_t begin, std::size_t end, const std::string& value) {
+            if (begin == kNone) {
+                added += "**" + std::string(name) + "**: " + value + newline_;
+                return;
             }
+            const bool blank = document_[begin - 1] == ' ' || document_[begin - 1] == '\t';
+            edits_.push_back({begin, end, (blank ? "" : " ") + value});
+        };
+        if (const auto withdrawn = withdrawn_.find(index); withdrawn != withdrawn_.end()) {
+            set("Status", entry.status_begin, entry.status_end, written_status(*withdrawn->second));
+        }
+        if (images_changed_.contains(index)) {
+            set("Images", entry.images_begin, entry.images_end, written_images(entry.images));
+        }
+        if (!added.empty()) {
+            const bool open_line = document_[entry.fields_begin - 1] != '\n';
+            edits_.push_back({entry.fields_begin, entry.fields_begin, (open_line ? newline_ : "") + added});
         }
     }
 
@@ -338,12 +382,15 @@ private:
         return rank(entry.time, entry.short_sha, entry.repository);
     }
 
-    /// New entries in their order, with all their images.
+    /// New entries in their order, with all that was merged into them.
     void sort_fresh() {
         std::sort(fresh_.begin(), fresh_.end(),
                   [&](const Fresh& a, const Fresh& b) { return rank_at(a.index) < rank_at(b.index); });
         for (Fresh& fresh : fresh_) {
             fresh.entry.images = history_.entries[fresh.index].images;
+            if (const auto withdrawn = withdrawn_.find(fresh.index); withdrawn != withdrawn_.end()) {
+                fresh.entry.withdrawn = withdrawn->second;
+            }
         }
     }
 
@@ -424,7 +471,8 @@ private:
     History history_;
     std::string newline_;
     std::multimap<std::string, std::size_t, std::less<>> by_name_;
-    std::vector<std::size_t> changed_;
+    std::set<std::size_t> images_changed_;                        // indices in history_
+    std::map<std::size_t, std::optional<Withdrawal>> withdrawn_;  // the Status that entries must have
     std::vector<Fresh> fresh_;
     std::vector<Edit> edits_;
 };
@@ -468,7 +516,8 @@ bool contains_entry(std::string_view document, const ChangelogEntry& entry) {
     // The first one of this build is the one that merging looks at.
     const auto found = std::find_if(history.entries.begin(), history.entries.end(),
                                     [&](const Scanned& there) { return is_same_build(there, entry); });
-    return found != history.entries.end() && has_images(found->images, entry.images);
+    return found != history.entries.end() && has_images(found->images, entry.images) &&
+           (!entry.withdrawn || says_withdrawn(found->status, *entry.withdrawn));
 }
 
 }  // namespace cooper::delivery

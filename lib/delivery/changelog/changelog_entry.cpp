@@ -10,10 +10,15 @@
 
 #include <nlohmann/json.hpp>
 
+#include <tuple>
+
 namespace cooper::delivery {
 namespace {
 
 constexpr std::size_t kMaxSubject = 200;
+constexpr std::size_t kMaxReason = 500;
+constexpr std::string_view kWithdrawn = "WITHDRAWN";
+constexpr std::size_t kDate = 10;
 constexpr std::size_t kMaxShown = 100;
 constexpr std::string_view kEntrySchema = "cooper.entry/v1";
 
@@ -61,7 +66,54 @@ TimePoint time_member(const json::Value& object) {
     return *time;
 }
 
+std::string date_of(TimePoint time) {
+    return format_changelog(time).substr(0, kDate);
+}
+
+/// What escaped_line() escaped.
+std::string unescaped(std::string_view text) {
+    std::string plain;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        i += text[i] == '\\' && i + 1 < text.size() ? 1U : 0U;
+        plain += text[i];
+    }
+    return plain;
+}
+
 }  // namespace
+
+std::string written_status(const Withdrawal& withdrawal) {
+    const std::string reason = escaped_line(withdrawal.reason, kMaxReason);
+    return std::string(kWithdrawn) + " " + date_of(withdrawal.time) + (reason.empty() ? "" : " - " + reason);
+}
+
+std::optional<Withdrawal> withdrawal_of(std::string_view status) {
+    if (!status.starts_with(kWithdrawn)) {
+        return std::nullopt;
+    }
+    status.remove_prefix(kWithdrawn.size());
+    if (!status.empty() && status.front() != ' ') {
+        return std::nullopt;
+    }
+    status = trim(status);
+    Withdrawal withdrawal{};
+    if (const auto day = parse_rfc3339(std::string(status.substr(0, kDate)) + "T00:00:00Z")) {
+        withdrawal.time = *day;
+        status = trim(status.substr(kDate));
+    }
+    if (status.starts_with("- ")) {
+        status.remove_prefix(2);
+    }
+    withdrawal.reason = unescaped(status);
+    return withdrawal;
+}
+
+std::optional<Withdrawal> later_withdrawal(const std::optional<Withdrawal>& a, const std::optional<Withdrawal>& b) {
+    if (!a || !b) {
+        return a ? a : b;
+    }
+    return std::tie(a->time, a->reason) < std::tie(b->time, b->reason) ? b : a;
+}
 
 std::string written_repository(std::string_view repository) {
     return safe_url(trim(repository));
@@ -80,6 +132,9 @@ std::string render(const ChangelogEntry& entry) {
     std::string text = "### " + format_changelog(entry.time) + " - " + entry.short_sha + "\n";
     const std::string subject = escaped_line(entry.subject, kMaxSubject);
     text += "**Commit**: `" + entry.short_sha + "`" + (subject.empty() ? "" : " - " + subject) + "\n";
+    if (entry.withdrawn) {
+        text += "**Status**: " + written_status(*entry.withdrawn) + "\n";
+    }
     if (!entry.images.empty()) {
         text += "**Images**: " + written_images(entry.images) + "\n";
     }
@@ -106,6 +161,10 @@ std::string entry_to_json(const ChangelogEntry& entry) {
     object["commit_url"] = valid_utf8(entry.commit_url);
     object["build_url"] = valid_utf8(entry.build_url);
     object["repository"] = valid_utf8(entry.repository);
+    if (entry.withdrawn) {
+        object["withdrawn"] = {{"time", format_rfc3339(entry.withdrawn->time)},
+                               {"reason", valid_utf8(entry.withdrawn->reason)}};
+    }
     return json::write(object) + "\n";
 }
 
@@ -135,6 +194,10 @@ ChangelogEntry entry_from_json(std::string_view text) {
     entry.commit_url = json::string_member(object, "commit_url", kWhat);
     entry.build_url = json::string_member(object, "build_url", kWhat);
     entry.repository = json::string_member(object, "repository", kWhat);
+    if (const json::Value* withdrawn = json::find_member(object, "withdrawn")) {
+        const TimePoint time = time_member(*withdrawn);
+        entry.withdrawn = Withdrawal{time, json::string_member(*withdrawn, "reason", kWhat)};
+    }
     return entry;
 }
 

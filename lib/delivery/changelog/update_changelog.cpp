@@ -7,6 +7,7 @@
 #include "cooper/delivery/publish.hpp"
 
 #include "delivery/changelog/changelog_text.hpp"
+#include "delivery/changelog/withdraw_entry.hpp"
 #include "delivery/place/swap_text.hpp"
 
 #include <algorithm>
@@ -17,6 +18,7 @@ namespace cooper::delivery {
 namespace {
 
 constexpr std::size_t kHashDigits = 12;
+constexpr const char* kWithdrawalMark = "w";  // no hex digit
 
 std::string changelog_key(const std::string& prefix) {
     return prefix + "/CHANGELOG.md";
@@ -26,24 +28,31 @@ std::string entries_prefix(const std::string& prefix) {
 }
 
 /// `{utc}-{commit}-{hash}.json`; the hash is over repository and images, so two publishers of one commit have two
-/// objects, and a build that gains images gets a second one.
+/// objects, and a build that gains images gets a second one. That of a withdrawn build is marked by a "w".
 std::string entry_key(const std::string& prefix, const ChangelogEntry& entry) {
     Hasher hasher;
     hasher.update(written_repository(entry.repository) + "\n" + written_images(entry.images));
+    if (entry.withdrawn) {
+        hasher.update("\n" + format_rfc3339(entry.withdrawn->time) + "\n" + entry.withdrawn->reason);
+    }
     const Digest digest = hasher.finish();
     return entries_prefix(prefix) + format_amz(entry.time) + "-" + entry.commit + "-" +
-           std::string(digest.hex().substr(0, kHashDigits)) + ".json";
+           (entry.withdrawn ? kWithdrawalMark : "") + std::string(digest.hex().substr(0, kHashDigits)) + ".json";
 }
 
-/// The commit in an entry object's key; empty for any other key.
-std::string_view commit_of_entry(std::string_view key) {
+struct EntryKey {
+    std::string_view commit;  ///< empty: it is the key of something else
+    bool withdrawal = false;
+};
+EntryKey parse_entry_key(std::string_view key) {
     const std::vector<std::string_view> parts = split(key.substr(key.rfind('/') + 1), '-');
-    return parts.size() == 3 && parts[2].ends_with(".json") ? parts[1] : std::string_view();
+    return parts.size() == 3 && parts[2].ends_with(".json") ? EntryKey{parts[1], parts[2].starts_with(kWithdrawalMark)}
+                                                            : EntryKey{};
 }
 
 std::vector<std::string> entry_keys(Place& place, const std::string& prefix, const Run& run) {
     std::vector<std::string> keys = place.list(entries_prefix(prefix), run);
-    std::erase_if(keys, [](const std::string& key) { return commit_of_entry(key).empty(); });
+    std::erase_if(keys, [](const std::string& key) { return parse_entry_key(key).commit.empty(); });
     return keys;
 }
 
@@ -79,13 +88,13 @@ std::vector<ChangelogEntry> read_entries(Place& place, const std::vector<std::st
 ChangelogEntry record_entry(Place& place, const std::string& prefix, ChangelogEntry entry, bool conditional,
                             const Run& run) {
     for (const std::string& key : entry_keys(place, prefix, run)) {
-        if (commit_of_entry(key) != entry.commit) {
+        if (parse_entry_key(key).commit != entry.commit) {
             continue;
         }
         const auto there = read_entry(place, key, run);
         if (there && written_repository(there->repository) == written_repository(entry.repository)) {
             entry.time = std::min(entry.time, there->time);
-            if (there->images == entry.images) {
+            if (there->images == entry.images && (!entry.withdrawn || there->withdrawn == entry.withdrawn)) {
                 return entry;
             }
         }
@@ -106,8 +115,8 @@ ChangelogEntry record_entry(Place& place, const std::string& prefix, ChangelogEn
     return entry;
 }
 
-/// Objects that a document may lack. One is left out only if the document has its commit and no second object adds
-/// images to it.
+/// Objects that a document may lack. One is left out only if the document has its commit, no second object adds images
+/// to it, and it was not withdrawn.
 std::vector<std::string> keys_to_read(std::vector<std::string> keys, const std::string& document) {
     std::set<std::string, std::less<>> in_document;
     for (const ParsedEntry& there : parse_changelog(document)) {
@@ -115,11 +124,11 @@ std::vector<std::string> keys_to_read(std::vector<std::string> keys, const std::
     }
     std::map<std::string, int, std::less<>> objects;
     for (const std::string& key : keys) {
-        ++objects[std::string(commit_of_entry(key))];
+        ++objects[std::string(parse_entry_key(key).commit)];
     }
     std::erase_if(keys, [&](const std::string& key) {
-        const std::string_view commit = commit_of_entry(key);
-        return objects.find(commit)->second == 1 && in_document.contains(commit);
+        const auto [commit, withdrawal] = parse_entry_key(key);
+        return !withdrawal && objects.find(commit)->second == 1 && in_document.contains(commit);
     });
     return keys;
 }
@@ -159,6 +168,28 @@ bool update_changelog(Place& place, const std::string& branch_prefix, const Chan
         return render_until_stable(place, branch_prefix, {recorded}, run);
     }
     return swap_text(place, key, change_of([&](const std::string& text) { return merge_entry(text, recorded); }), run);
+}
+
+bool withdraw_entry(Place& place, const std::string& branch_prefix, const ParsedEntry& there,
+                    const Withdrawal& withdrawal, const Run& run) {
+    ChangelogEntry entry;
+    entry.time = there.time;
+    entry.commit = there.commit;
+    entry.short_sha = there.short_sha;
+    entry.repository = there.repository;
+    entry.images = there.images;
+    entry.withdrawn = withdrawal;
+    for (const std::string& key : entry_keys(place, branch_prefix, run)) {
+        const auto recorded = parse_entry_key(key).commit == entry.commit ? read_entry(place, key, run) : std::nullopt;
+        if (recorded && is_same_build(there, *recorded)) {
+            entry.repository = recorded->repository;
+            entry.subject = recorded->subject;
+            entry.notes = recorded->notes;
+            entry.commit_url = recorded->commit_url;
+            entry.build_url = recorded->build_url;
+        }
+    }
+    return update_changelog(place, branch_prefix, entry, run);
 }
 
 bool rebuild_changelog(Place& place, const std::string& branch_prefix, const Run& run) {

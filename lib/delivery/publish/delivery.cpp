@@ -4,6 +4,8 @@
 #include "cooper/base/error.hpp"
 #include "cooper/delivery/keys.hpp"
 
+#include "delivery/changelog/markdown.hpp"
+
 #include <algorithm>
 #include <future>
 #include <set>
@@ -12,6 +14,7 @@ namespace cooper::delivery {
 namespace {
 
 constexpr std::size_t kLookups = 8;  // at once
+constexpr std::size_t kMaxShown = 300;
 constexpr std::size_t kFolderDigits[] = {7, 12, 40};
 
 /// Equal inputs make equal tarballs, as long as the same compressor re-encodes.
@@ -84,6 +87,7 @@ void Delivery::choose_folder() {
                                   "folder " + taken + " has the build of another commit: using " + folder);
         }
         entry_.short_sha = folder;
+        refuse_withdrawn(entries);
         if (is_free(entries) && find_tarballs()) {
             in_changelog_ = changelog && contains_entry(changelog->text, entry_);
             return;
@@ -110,6 +114,17 @@ std::vector<std::string> Delivery::folder_names(const std::vector<ParsedEntry>& 
         }
     }
     return names;
+}
+
+/// Customers must not get new links to what they were told not to use.
+void Delivery::refuse_withdrawn(const std::vector<ParsedEntry>& entries) const {
+    for (const ParsedEntry& there : entries) {
+        if (is_same_build(there, entry_) && withdrawal_of(there.status)) {
+            throw Error(ErrorCode::Conflict, place_.name() + "/" + prefix_ + "/" + there.short_sha + " is " +
+                                                 plain_line(there.status, kMaxShown))
+                .advise("deliver another commit: a withdrawn build stays withdrawn");
+        }
+    }
 }
 
 bool Delivery::is_free(const std::vector<ParsedEntry>& entries) const {

@@ -24,7 +24,8 @@ struct Target {
 /// The images of one build with their place in the branch. Looked up when it is made; nothing is written.
 class Delivery {
 public:
-    /// Throws Error: InvalidInput (no image, two of one name), Conflict (every folder has another commit's build).
+    /// Throws Error: InvalidInput (no image, two of one name), Conflict (every folder has another commit's build, or
+    /// this one was withdrawn).
     Delivery(const std::vector<PublishImage>& images, const BuildInfo& build, Place& place,
              const PublishOptions& options, const Run& run);
 
@@ -41,6 +42,7 @@ private:
     void add_targets(const std::vector<PublishImage>& images, const PublishOptions& options);
     void choose_folder();
     [[nodiscard]] std::vector<std::string> folder_names(const std::vector<ParsedEntry>& entries) const;
+    void refuse_withdrawn(const std::vector<ParsedEntry>& entries) const;
     [[nodiscard]] bool is_free(const std::vector<ParsedEntry>& entries) const;
     bool find_tarballs();
 
