@@ -1,12 +1,11 @@
 #include "cooper/base/files.hpp"
 #include "cooper/delivery/job_summary.hpp"
-#include "cooper/delivery/keys.hpp"
 #include "cooper/delivery/publish.hpp"
 
 #include "archive_flags.hpp"
 #include "command.hpp"
+#include "delivery_flags.hpp"
 #include "image_argument.hpp"
-#include "lock_flag.hpp"
 #include "publish_report.hpp"
 #include "signing_flags.hpp"
 
@@ -15,8 +14,6 @@
 namespace cooper::cli {
 
 namespace {
-
-constexpr std::size_t kMaxNotes = 64 * 1024;  // as much as the changelog takes
 
 class PublishCommand final : public Command {
 public:
@@ -43,18 +40,7 @@ public:
     }
 
     void declare(CommandLine& line) override {
-        line.heading("Delivery");
-        line.value("--to", "PLACE", "s3://BUCKET[/PREFIX] or dir:PATH; required", to_);
-        line.value("--branch", "NAME", "default: GitHub Actions' branch, else git's", build_.branch);
-        line.value("--commit", "SHA", "7 to 64 hex digits; default: GitHub Actions', else git's HEAD", build_.commit);
-        line.value("--subject", "TEXT", "the commit's first line; default: from GitHub Actions, else git",
-                   build_.subject);
-        line.value("--notes", "TEXT", "default: the file .doc/BRANCH/CHANGELOG.md below the directory", build_.notes);
-        line.value("--notes-file", "FILE", "the notes are in a file (at most 64 KiB)", notes_file_);
-        line.value("--repository", "URL", "https://github.com/OWNER/NAME; default: as above", build_.repository);
-        line.parsed("--expires", "TIME", "life of the links: 90m, 12h (default), 7d at most", options_.expires,
-                    parse_duration);
-        line.value("--directory", "DIR", "where git and the notes are looked for; default: here", directory_);
+        delivery_.declare(line, "s3://BUCKET[/PREFIX] or dir:PATH; required");
         line.value("--lock", "FILE", "also write the lock here; for several images a directory", lock_);
         signing_.declare(line);
         line.toggle("--plan", "say what would be fetched, copied, sent and reused, and write nothing", plan_);
@@ -69,7 +55,7 @@ public:
 
     void run(const std::vector<std::string>& positionals) override {
         expect_positionals(positionals, 1, 1000);
-        if (to_.empty()) {
+        if (delivery_.to.empty()) {
             throw UsageError("publish: where to?", "--to s3://BUCKET or --to dir:PATH");
         }
         std::vector<ImageArgument> arguments;
@@ -78,33 +64,26 @@ public:
         }
         check_one_login(connection_, arguments);
         check_lock(arguments.size());
-        read_notes();
+        delivery_.check();
 
         Session session(output, connection_);
-        if (auto key = plan_ ? std::nullopt : signing_.load(session)) {
-            options_.key = std::make_shared<const delivery::SigningKey>(std::move(*key));
+        const auto key = plan_ ? nullptr : signing_.load_shared(session);
+        const auto place = session.place(delivery_.to, "--to");
+        const delivery::BuildInfo build = delivery_.complete("publish", session);
+        std::vector<delivery::PublishImage> images;
+        for (const ImageArgument& argument : arguments) {
+            images.push_back(to_publish(argument, open_image(session, argument, archive_.platform), session));
         }
-        const auto place = session.place(to_, "--to");
-        const delivery::BuildInfo build = as_usage("publish", [&] {
-            auto complete = delivery::complete_build_info(build_, directory_, session.environment(), session.run());
-            delivery::branch_key(complete.branch);
-            delivery::check_commit(complete.commit);
-            return complete;
-        });
-        const auto images = open_all(session, arguments);
-        options_.layers = archive_.layers;
-        options_.format = archive_.format;
-        options_.deep = archive_.deep;
-        options_.connections = archive_.jobs;
-        options_.reuse = !send_all_;
-        options_.tool_version = COOPER_VERSION;
+        delivery::PublishOptions options = publish_options(archive_, delivery_.expires);
+        options.reuse = !send_all_;
+        options.key = key;
         if (plan_) {
-            const auto planned = delivery::plan_publish(images, build, *place, options_, session.run());
+            const auto planned = delivery::plan_publish(images, build, *place, options, session.run());
             session.finish_progress();
             print_plan(planned, *place, output.json);
             return;
         }
-        const auto published = delivery::publish(images, build, *place, options_, session.run());
+        const auto published = delivery::publish(images, build, *place, options, session.run());
         write_locks(published);
         delivery::write_job_summary(session.environment(), delivery::job_summary(published, build, place->name()));
         session.finish_progress();
@@ -112,16 +91,6 @@ public:
     }
 
 private:
-    void read_notes() {
-        if (notes_file_.empty()) {
-            return;
-        }
-        if (!build_.notes.empty()) {
-            throw UsageError("--notes and --notes-file exclude each other");
-        }
-        build_.notes = read_file(notes_file_, kMaxNotes);
-    }
-
     void check_lock(std::size_t images) const {
         if (images > 1 && !lock_.empty() && !std::filesystem::is_directory(lock_)) {
             throw UsageError("--lock: the locks of several images go into a directory, and " + lock_ + " is none");
@@ -139,39 +108,11 @@ private:
         }
     }
 
-    std::vector<delivery::PublishImage> open_all(Session& session, const std::vector<ImageArgument>& arguments) const {
-        std::vector<delivery::PublishImage> images;
-        for (const ImageArgument& argument : arguments) {
-            OpenedImage opened = open_image(session, argument, archive_.platform);
-            if (opened.names.empty()) {
-                throw UsageError(argument.source + " has no NAME:TAG to be delivered under",
-                                 argument.source + "=NAME:TAG");
-            }
-            const oci::Reference& name = opened.names[0];
-            const oci::Store* store = session.places().store;
-            images.push_back({.image = opened.image,
-                              .name = name.base_name(),
-                              .tag = *name.tag(),
-                              .repo_tags = repo_tags(opened.names),
-                              .source = argument.source,
-                              .origin = lock_origin(argument.place, opened.image.manifest.raw.digest),
-                              .makers = remembered_makers({opened.image}, store),
-                              .at_hand = [local = !argument.in_registry(), store](const oci::Descriptor& blob) {
-                                  return local || (store != nullptr && store->has(blob.digest));
-                              }});
-        }
-        return images;
-    }
-
-    std::string to_;
-    std::string notes_file_;
-    std::string directory_ = ".";
+    DeliveryFlags delivery_;
     std::string lock_;
     SigningFlags signing_;
     bool plan_ = false;
     bool send_all_ = false;
-    delivery::BuildInfo build_;
-    delivery::PublishOptions options_;
     ArchiveFlags archive_;
     ConnectionFlags connection_;
 };

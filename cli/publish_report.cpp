@@ -34,7 +34,23 @@ Json json_of(const delivery::PublishedImage& image) {
             {"warning", image.link.warning.empty() ? Json() : Json(image.link.warning)}};
 }
 
-Json json_of(const delivery::Published& published, const delivery::BuildInfo& build, const delivery::Place& place) {
+Json json_of(const delivery::PlannedImage& image) {
+    Json object{{"name", image.name}, {"tag", image.tag}, {"key", image.key}, {"already_there", image.already_there}};
+    const auto when_known = [&](std::uint64_t value) { return image.size_known ? Json(value) : Json(); };
+    object["size"] = when_known(image.size);
+    object["fetch"] = image.fetch;
+    object["reuse"] = image.at_hand;
+    object["copy"] = when_known(image.copy);
+    object["send"] = when_known(image.send);
+    object["requests"] = when_known(image.requests);
+    object["copied_from"] = image.copied_from.empty() ? Json() : Json(image.copied_from);
+    return object;
+}
+
+}  // namespace
+
+Json published_json(const delivery::Published& published, const delivery::BuildInfo& build,
+                    const delivery::Place& place) {
     Json images = Json::array();
     for (const auto& image : published.images) {
         images.push_back(json_of(image));
@@ -51,32 +67,7 @@ Json json_of(const delivery::Published& published, const delivery::BuildInfo& bu
         {"changelog", {{"key", published.changelog_key}, {"changed", published.changelog_changed}}}};
 }
 
-Json json_of(const delivery::PlannedImage& image) {
-    Json object{{"name", image.name}, {"tag", image.tag}, {"key", image.key}, {"already_there", image.already_there}};
-    const auto when_known = [&](std::uint64_t value) { return image.size_known ? Json(value) : Json(); };
-    object["size"] = when_known(image.size);
-    object["fetch"] = image.fetch;
-    object["reuse"] = image.at_hand;
-    object["copy"] = when_known(image.copy);
-    object["send"] = when_known(image.send);
-    object["requests"] = when_known(image.requests);
-    object["copied_from"] = image.copied_from.empty() ? Json() : Json(image.copied_from);
-    return object;
-}
-
-}  // namespace
-
-void print_published(const delivery::Published& published, const delivery::BuildInfo& build,
-                     const delivery::Place& place, Session& session, bool json) {
-    for (const auto& image : published.images) {
-        if (!image.link.warning.empty()) {
-            session.warn(image.name + ":" + image.tag + ": " + image.link.warning);
-        }
-    }
-    if (json) {
-        print_json(json_of(published, build, place));
-        return;
-    }
+std::string published_text(const delivery::Published& published, const delivery::Place& place, const Run& run) {
     std::string out;
     for (const auto& image : published.images) {
         out += image.name + ":" + image.tag + (image.already_there ? "  (already there, unchanged)" : "") + "\n" +
@@ -91,14 +82,32 @@ void print_published(const delivery::Published& published, const delivery::Build
                         {"lock", place.name() + "/" + image.lock_key},
                         {"save as", image.file},
                         {"link", image.link.url},
-                        {"expires", image.link.expires ? expiry_text(*image.link.expires, session.run()) : "never"}},
+                        {"expires", image.link.expires ? expiry_text(*image.link.expires, run) : "never"}},
                        "  ");
     }
-    out += "\n" + aligned({{"checksums", place.name() + "/" + published.side_files.checksums_key},
-                           {"signed by", published.side_files.fingerprint},
-                           {"changelog", place.name() + "/" + published.changelog_key +
-                                             (published.changelog_changed ? "" : "  (unchanged)")}});
-    print(out);
+    return out + "\n" +
+           aligned({{"checksums", place.name() + "/" + published.side_files.checksums_key},
+                    {"signed by", published.side_files.fingerprint},
+                    {"changelog", place.name() + "/" + published.changelog_key +
+                                      (published.changelog_changed ? "" : "  (unchanged)")}});
+}
+
+void warn_of_links(const delivery::Published& published, Session& session) {
+    for (const auto& image : published.images) {
+        if (!image.link.warning.empty()) {
+            session.warn(image.name + ":" + image.tag + ": " + image.link.warning);
+        }
+    }
+}
+
+void print_published(const delivery::Published& published, const delivery::BuildInfo& build,
+                     const delivery::Place& place, Session& session, bool json) {
+    warn_of_links(published, session);
+    if (json) {
+        print_json(published_json(published, build, place));
+    } else {
+        print(published_text(published, place, session.run()));
+    }
 }
 
 void print_plan(const std::vector<delivery::PlannedImage>& planned, const delivery::Place& place, bool json) {

@@ -9,6 +9,13 @@
 
 namespace cooper::cli {
 
+/// The document of --json, and the text for people.
+Json published_json(const delivery::Published& published, const delivery::BuildInfo& build,
+                    const delivery::Place& place);
+std::string published_text(const delivery::Published& published, const delivery::Place& place, const Run& run);
+/// Links that end earlier than asked.
+void warn_of_links(const delivery::Published& published, Session& session);
+
 void print_published(const delivery::Published& published, const delivery::BuildInfo& build,
                      const delivery::Place& place, Session& session, bool json);
 

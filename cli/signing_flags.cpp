@@ -179,4 +179,9 @@ std::optional<delivery::SigningKey> SigningFlags::load(Session& session) const {
     return load_key(path, passphrase, session);
 }
 
+std::shared_ptr<const delivery::SigningKey> SigningFlags::load_shared(Session& session) const {
+    auto loaded = load(session);
+    return loaded ? std::make_shared<const delivery::SigningKey>(std::move(*loaded)) : nullptr;
+}
+
 }  // namespace cooper::cli

@@ -7,6 +7,7 @@
 #include "command_line.hpp"
 #include "session.hpp"
 
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -38,6 +39,8 @@ struct SigningFlags {
     /// The key of --sign-key or COOPER_SIGN_KEY; nullopt: neither was given, nothing is to be signed. To be called
     /// before any work is done: it may ask, and it may fail.
     [[nodiscard]] std::optional<delivery::SigningKey> load(Session& session) const;
+    /// The same; null: nothing is to be signed.
+    [[nodiscard]] std::shared_ptr<const delivery::SigningKey> load_shared(Session& session) const;
 };
 
 }  // namespace cooper::cli

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cooper/delivery/publish.hpp"
+#include "cooper/delivery/release.hpp"
 
 #include <string>
 
@@ -11,5 +12,7 @@ namespace cooper::delivery {
 /// logs. Names and subjects from outside are escaped. write_job_summary() (build_info.hpp) puts it where GitHub shows
 /// it.
 std::string job_summary(const Published& published, const BuildInfo& build, const std::string& place);
+/// The same with tags and gates. `place` empty: to registries alone.
+std::string job_summary(const Released& released, const BuildInfo& build, const std::string& place);
 
 }  // namespace cooper::delivery

@@ -32,8 +32,10 @@ struct ReleasePush {
 /// One image of a release with its destinations.
 struct ReleaseImage {
     PublishImage image;
-    oci::Graph graph;                        ///< what is pushed
-    std::vector<ReleasePush> pushes;         ///< empty: to the place alone
+    oci::Graph graph;                 ///< what is pushed
+    std::vector<ReleasePush> pushes;  ///< empty: to the place alone
+    /// False for engines and docker-archives: they keep no manifest, so theirs proves nothing (check_evidence()).
+    bool has_own_manifest = true;
     std::vector<oci::Reference> mount_from;  ///< repositories that may hold its blobs
 };
 

@@ -42,14 +42,14 @@ std::string label_of(const ReleaseImage& image) {
     return image.image.name + ":" + image.image.tag;
 }
 
-/// The names under which evidence of an image may stand, the most exact first.
-const EvidenceSet::Item* find_evidence(const EvidenceSet& evidence, const ReleaseImage& image) {
+/// Under its whole name, else under NAME:TAG.
+const EvidenceSet::Item& evidence_of_image(const EvidenceSet& evidence, const ReleaseImage& image) {
     for (const std::string& name : image.image.repo_tags) {
-        if (const auto* item = evidence.find(name)) {
-            return item;
+        if (const auto* item = evidence.find(oci::Reference::parse(name).familiar())) {
+            return *item;
         }
     }
-    return evidence.find(label_of(image));
+    return evidence.of(label_of(image));
 }
 
 std::optional<Digest> digest_of_hex(const std::string& hex) {
@@ -112,12 +112,8 @@ void Staging::check_tested() const {
         return;
     }
     for (const ReleaseImage& image : images_) {
-        const auto* tested = find_evidence(*options_.evidence, image);
-        if (tested == nullptr) {
-            throw NotTested("evidence that " + label_of(image) + " was tested", "an evidence file of that name", "none",
-                            {});
-        }
-        check_evidence(*tested, image.image.image, std::nullopt, false, run_);
+        check_evidence(evidence_of_image(*options_.evidence, image), image.image.image, std::nullopt,
+                       image.has_own_manifest, run_);
     }
 }
 
@@ -180,9 +176,9 @@ void Staging::deliver(std::size_t index) {
     if (result.already_there) {
         drop_gate_file();  // somebody else sent it while this run did
     }
-    if (const auto* tested =
-            options_.evidence == nullptr ? nullptr : find_evidence(*options_.evidence, images_[index])) {
-        check_evidence(*tested, images_[index].image.image, digest_of_hex(result.sha256), false, run_);
+    if (options_.evidence != nullptr) {
+        check_evidence(evidence_of_image(*options_.evidence, images_[index]), images_[index].image.image,
+                       digest_of_hex(result.sha256), images_[index].has_own_manifest, run_);
     }
 }
 
@@ -217,6 +213,7 @@ void Staging::run_gates(std::size_t index) {
                         image.tag,
                         image.repo_tags.empty() ? image.source : image.repo_tags.front(),
                         image.image.manifest.config.digest.text(),
+                        image.image.manifest.raw.digest.text(),
                         {},
                         std::nullopt};
     if (gate_reads_tarball()) {
