@@ -51,7 +51,7 @@ public:
             // As it is, an index included: no platform is chosen.
             const auto manifest = session.registry().manifest(*argument.place.reference, session.run());
             session.finish_progress();
-            print(manifest.raw.bytes);
+            print_exact(manifest.raw.bytes);
             return;
         }
         const OpenedImage opened = open_image(session, argument, platform_);
@@ -65,9 +65,9 @@ public:
 private:
     void show(const OpenedImage& opened) const {
         if (raw_) {
-            print(opened.image.manifest.raw.bytes);
+            print_exact(opened.image.manifest.raw.bytes);
         } else if (config_) {
-            print(opened.image.config.raw);
+            print_exact(opened.image.config.raw);
         } else if (output.json) {
             print_json(json_of(opened));
         } else {

@@ -4,6 +4,7 @@
 #include "command.hpp"
 #include "exit_code.hpp"
 #include "interrupts.hpp"
+#include "log_file.hpp"
 #include "output.hpp"
 
 #include <nlohmann/json.hpp>
@@ -41,6 +42,12 @@ struct Failure {
     std::string kind;  // "integrity", "usage", …
     std::string message;
     std::string advice;
+};
+
+/// What a run of the command came to; `verb` is known even when it fails.
+struct Outcome {
+    int exit_code = kExitDone;
+    std::string verb;
 };
 
 std::string overview() {
@@ -90,7 +97,8 @@ Selected select_verb(std::span<const std::string_view> arguments) {
                      suggestion ? "cooper " + std::string(*suggestion) : "cooper help lists all");
 }
 
-int run_verb(Command& command, std::span<const std::string_view> arguments) {
+int run_verb(Command& command, std::span<const std::string_view> arguments, std::string& verb) {
+    verb = command.text().name;
     CommandLine line(command.text());
     command.declare(line);
     const auto positionals = line.parse(arguments);
@@ -98,17 +106,20 @@ int run_verb(Command& command, std::span<const std::string_view> arguments) {
         print(line.help());
         return kExitDone;
     }
+    if (!command.output.log_dir.empty()) {
+        open_log(command.output.log_dir, verb);
+    }
     const WorkflowCommandsStopped workflow_commands_stopped;
     command.run(*positionals);
     return command.exit_code;
 }
 
-int run(std::span<const std::string_view> arguments) {
+int run(std::span<const std::string_view> arguments, std::string& verb) {
     if (arguments.empty()) {
         throw UsageError("which verb?", "cooper help lists all");
     }
     if (arguments[0] == "--version") {
-        return run_verb(*make_version_command(), arguments.subspan(1));
+        return run_verb(*make_version_command(), arguments.subspan(1), verb);
     }
     if (arguments[0] == "--help" || arguments[0] == "-h" || (arguments[0] == "help" && arguments.size() == 1)) {
         print(overview());
@@ -120,16 +131,16 @@ int run(std::span<const std::string_view> arguments) {
     }
     if (arguments[0] == "help") {
         const Selected selected = select_verb(arguments.subspan(1));
-        return run_verb(*selected.command, std::vector<std::string_view>{"--help"});
+        return run_verb(*selected.command, std::vector<std::string_view>{"--help"}, verb);
     }
     const Selected selected = select_verb(arguments);
-    return run_verb(*selected.command, arguments.subspan(selected.words));
+    return run_verb(*selected.command, arguments.subspan(selected.words), verb);
 }
 
 // The only place that catches everything.
-std::optional<Failure> failure_of(std::span<const std::string_view> arguments, int& exit_code) noexcept try {
+std::optional<Failure> failure_of(std::span<const std::string_view> arguments, Outcome& outcome) noexcept try {
     try {
-        exit_code = run(arguments);
+        outcome.exit_code = run(arguments, outcome.verb);
         return std::nullopt;
     } catch (const UsageError& error) {
         return Failure{kExitUsage, "usage", error.what(), error.advice()};
@@ -146,11 +157,18 @@ std::optional<Failure> failure_of(std::span<const std::string_view> arguments, i
     return Failure{};
 }
 
-void report(const Failure& failure, bool json) {
-    complain("cooper: " + std::string(failure.kind == "stopped" ? "" : "error: ") + printable(failure.message) + "\n" +
-             (failure.advice.empty() ? "" : "  try: " + printable(failure.advice) + "\n"));
+void report(const Failure& failure, const std::string& verb, bool json) {
+    const std::string text = std::string(failure.kind == "stopped" ? "" : "error: ") + printable(failure.message) +
+                             (failure.advice.empty() ? "" : "\n  try: " + printable(failure.advice));
+    end_log(text);
+    end_log("ended with exit code " + std::to_string(failure.exit_code));
+    {
+        const WorkflowCommandsStopped workflow_commands_stopped;
+        complain("cooper: " + text + "\n" + (log_path().empty() ? "" : "  log: " + printable(log_path()) + "\n"));
+    }
     if (in_github_actions()) {
-        complain(error_annotation(failure.message));
+        complain(error_annotation(verb.empty() ? "cooper" : "cooper " + verb,
+                                  failure.message + (failure.advice.empty() ? "" : "\ntry: " + failure.advice)));
     }
     if (json) {
         print_json({{"error",
@@ -164,16 +182,17 @@ void report(const Failure& failure, bool json) {
 int main_with(std::span<const std::string_view> arguments) noexcept try {
     static_cast<void>(std::signal(
         SIGPIPE, SIG_IGN));  // a reader that went away is an error of write(), not our death with uploads open
-    int exit_code = kExitDone;
-    auto failure = failure_of(arguments, exit_code);
+    Outcome outcome;
+    auto failure = failure_of(arguments, outcome);
     if (!failure) {
-        return exit_code;
+        end_log("ended with exit code " + std::to_string(outcome.exit_code));
+        return outcome.exit_code;
     }
     if (const int signal = Interrupts::received(); signal != 0) {
         failure->exit_code = kExitSignalBase + signal;
     }
     const auto flags_end = std::find(arguments.begin(), arguments.end(), "--");
-    report(*failure, std::find(arguments.begin(), flags_end, "--json") != flags_end);
+    report(*failure, outcome.verb, std::find(arguments.begin(), flags_end, "--json") != flags_end);
     return failure->exit_code;
 } catch (...) {  // out of memory, or standard output is gone as well
     return kExitFailure;

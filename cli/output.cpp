@@ -1,9 +1,11 @@
 #include "output.hpp"
 
+#include "cooper/base/environment.hpp"
 #include "cooper/base/text.hpp"
 
 #include <nlohmann/json.hpp>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,6 +18,7 @@ namespace cooper::cli {
 namespace {
 
 constexpr std::string_view kHexDigits = "0123456789abcdef";
+constexpr std::string_view kUpperHexDigits = "0123456789ABCDEF";  // as the runner's own toolkit writes them
 
 void append_escaped(std::string& out, std::string_view bytes) {
     for (const char character : bytes) {
@@ -62,6 +65,33 @@ bool write_all(int descriptor, std::string_view text) noexcept {
     return true;
 }
 
+/// A pipe or terminal in a job: the runner may be at its other end.
+bool runner_may_read_stdout() {
+    struct stat status {};
+    return in_github_actions() && !(::fstat(STDOUT_FILENO, &status) == 0 && S_ISREG(status.st_mode));
+}
+
+void replace_all(std::string& text, std::string_view what, std::string_view with) {
+    for (std::size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + with.size())) {
+        text.replace(at, what.size(), with);
+    }
+}
+
+std::string escaped_for_command(std::string_view text, bool is_property) {
+    std::string escaped;
+    for (const char character : text) {
+        if (character == '%' || character == '\r' || character == '\n' ||
+            (is_property && (character == ':' || character == ','))) {
+            escaped += '%';
+            escaped += kUpperHexDigits[static_cast<unsigned char>(character) >> 4U];
+            escaped += kUpperHexDigits[static_cast<unsigned char>(character) & 15U];
+        } else {
+            escaped += character;
+        }
+    }
+    return escaped;
+}
+
 }  // namespace
 
 void OutputFlags::declare(CommandLine& line) {
@@ -70,6 +100,9 @@ void OutputFlags::declare(CommandLine& line) {
     line.toggle("-v, --verbose", "show each request on standard error", verbose);
     line.toggle("-q, --quiet", "nothing but warnings and errors on standard error", quiet);
     line.toggle("--no-progress", "no bars; default: bars on a terminal, plain lines elsewhere", no_progress);
+    log_dir = Environment::process().get("COOPER_LOG_DIR").value_or("");
+    line.value("--log-dir", "DIR", "keep what is said, and what builds and gates say, in DIR; default: $COOPER_LOG_DIR",
+               log_dir);
 }
 
 std::string printable(std::string_view text) {
@@ -97,13 +130,42 @@ std::string shortened(std::string_view text, std::size_t limit) {
 }
 
 void print(std::string_view text) {
+    print_exact(runner_may_read_stdout() ? without_commands(text) : std::string(text));
+}
+
+void print_exact(std::string_view text) {
     if (!write_all(STDOUT_FILENO, text)) {
         throw SystemError("writing the result to standard output", errno);
     }
 }
 
 void print_json(const Json& document) {
-    print(document.dump(2, ' ', true, Json::error_handler_t::replace) + "\n");
+    std::string text = document.dump(2, ' ', true, Json::error_handler_t::replace) + "\n";
+    if (in_github_actions()) {
+        replace_all(text, "##[",
+                    "##\\u005b");  // the same string to every reader of JSON; no line of it begins with "::"
+    }
+    print_exact(text);
+}
+
+std::string without_commands(std::string_view text) {
+    std::string out;
+    out.reserve(text.size());
+    bool line_begins = true;
+    for (std::size_t at = 0; at < text.size(); ++at) {
+        const auto byte = static_cast<unsigned char>(text[at]);
+        const std::string_view rest = text.substr(at);
+        if (line_begins && rest.starts_with("::")) {
+            out += "\\x3a";
+        } else if (rest.starts_with("[") && out.ends_with("##")) {
+            out += "\\x5b";
+        } else {
+            out += text[at];
+        }
+        // The runner trims all that Unicode calls a space, so every byte beyond ASCII may be one.
+        line_begins = byte == '\n' || byte == '\r' || (line_begins && (byte <= ' ' || byte >= 0x80));
+    }
+    return out;
 }
 
 void complain(std::string_view text) noexcept {
@@ -142,24 +204,8 @@ bool in_github_actions() noexcept {
     return value != nullptr && std::string_view(value) == "true";
 }
 
-std::string error_annotation(std::string_view message) {
-    std::string escaped;
-    for (const char character : message) {
-        switch (character) {
-            case '%':
-                escaped += "%25";
-                break;
-            case '\r':
-                escaped += "%0D";
-                break;
-            case '\n':
-                escaped += "%0A";
-                break;
-            default:
-                escaped += character;
-        }
-    }
-    return "::error title=cooper::" + escaped + "\n";
+std::string error_annotation(std::string_view title, std::string_view message) {
+    return "::error title=" + escaped_for_command(title, true) + "::" + escaped_for_command(message, false) + "\n";
 }
 
 WorkflowCommandsStopped::WorkflowCommandsStopped() {

@@ -35,10 +35,19 @@ inline constexpr std::size_t kLongestValue = 200;
 /// The text made printable, cut after `limit` bytes.
 std::string shortened(std::string_view text, std::size_t limit = kLongestValue);
 
-/// To standard output, all of it; throws SystemError when it cannot be written (a full disk, a closed pipe).
+/// To standard output, all of it; throws SystemError when it cannot be written (a full disk, a closed pipe). In GitHub
+/// Actions, unless it goes to a file, what the runner would obey there is made visible instead (without_commands):
+/// WorkflowCommandsStopped cannot do that, for the runner reads standard error first and so may hear its end before
+/// this.
 void print(std::string_view text);
+/// The same byte for byte, everywhere: documents that people hash or hand on to other programs.
+void print_exact(std::string_view text);
 /// One document, indented, ASCII only, with a newline.
 void print_json(const Json& document);
+
+/// `text` without what the runner of GitHub Actions takes for a command: "::" where a line begins and "##[" anywhere,
+/// written as \x3a: and ##\x5b.
+std::string without_commands(std::string_view text);
 /// To standard error, as one write; a failure is ignored, there is nowhere left to say it.
 void complain(std::string_view text) noexcept;
 
@@ -51,8 +60,8 @@ std::string joined(const std::vector<std::string>& texts, std::string_view separ
 /// "755.3 MB (755312128 bytes)".
 std::string size_text(std::uint64_t bytes);
 
-/// Keeps the runner of GitHub Actions from obeying `::commands::` in what we print about things from outside, as long
-/// as it lives. Does nothing elsewhere.
+/// Keeps the runner of GitHub Actions from obeying `::commands::` in what we say on standard error about things from
+/// outside, as long as it lives. Does nothing elsewhere.
 class WorkflowCommandsStopped {
 public:
     WorkflowCommandsStopped();
@@ -66,7 +75,7 @@ private:
 
 /// True in a GitHub Actions job.
 bool in_github_actions() noexcept;
-/// "::error title=cooper::…" with what could end or forge a command escaped.
-std::string error_annotation(std::string_view message);
+/// "::error title=TITLE::…" with what could end or forge a command escaped.
+std::string error_annotation(std::string_view title, std::string_view message);
 
 }  // namespace cooper::cli

@@ -2,6 +2,7 @@
 
 #include "cooper/base/text.hpp"
 
+#include "log_file.hpp"
 #include "output.hpp"
 
 #include <sys/ioctl.h>
@@ -80,6 +81,10 @@ ProgressStyle choose_progress_style(bool quiet, bool no_progress) {
                                                                             : ProgressStyle::Lines;
 }
 
+bool ProgressDisplay::is_idle() const noexcept {
+    return style_ == ProgressStyle::Silent && log_path().empty();
+}
+
 ProgressDisplay::Task* ProgressDisplay::find(std::string_view task) {
     const auto found =
         std::find_if(tasks_.begin(), tasks_.end(), [task](const Task& each) { return each.name == task; });
@@ -87,7 +92,7 @@ ProgressDisplay::Task* ProgressDisplay::find(std::string_view task) {
 }
 
 void ProgressDisplay::begin(std::string_view task, std::uint64_t total) noexcept try {
-    if (style_ == ProgressStyle::Silent) {
+    if (is_idle()) {
         return;
     }
     const std::scoped_lock lock(mutex_);
@@ -100,16 +105,15 @@ void ProgressDisplay::begin(std::string_view task, std::uint64_t total) noexcept
         return;
     }
     tasks_.push_back({std::string(task), total, 0, now, now});
-    if (style_ == ProgressStyle::Lines) {
-        say(printable(task) + (total > 0 ? ": " + format_bytes(total) : ""));
-    } else if (!painter_.joinable()) {
+    say(printable(task) + (total > 0 ? ": " + format_bytes(total) : ""), style_ == ProgressStyle::Lines);
+    if (style_ == ProgressStyle::Bars && !painter_.joinable()) {
         painter_ = std::thread([this] { draw_until_stopped(); });
     }
 } catch (...) {  // out of memory or threads: progress is not worth failing for
 }
 
 void ProgressDisplay::advance(std::string_view task, std::uint64_t done) noexcept try {
-    if (style_ == ProgressStyle::Silent) {
+    if (is_idle()) {
         return;
     }
     const std::scoped_lock lock(mutex_);
@@ -118,20 +122,21 @@ void ProgressDisplay::advance(std::string_view task, std::uint64_t done) noexcep
         return;
     }
     known->done = std::max(known->done, done);  // events of several threads may overtake each other
-    if (style_ != ProgressStyle::Lines || closed_) {
+    if (closed_) {
         return;
     }
     const auto now = std::chrono::steady_clock::now();
     if (now - known->last_line >= kSignOfLife) {
         known->last_line = now;
         say(printable(task) + ": " + format_bytes(known->done) +
-            (known->total > 0 ? " (" + std::to_string(percent(known->done, known->total)) + "%)" : ""));
+                (known->total > 0 ? " (" + std::to_string(percent(known->done, known->total)) + "%)" : ""),
+            style_ == ProgressStyle::Lines);
     }
 } catch (...) {
 }
 
 void ProgressDisplay::end(std::string_view task) noexcept try {
-    if (style_ == ProgressStyle::Silent) {
+    if (is_idle()) {
         return;
     }
     const std::scoped_lock lock(mutex_);
@@ -150,17 +155,15 @@ void ProgressDisplay::end(std::string_view task) noexcept try {
     }
     tasks_.erase(tasks_.begin() + (known - tasks_.data()));
     if (!closed_ && (style_ == ProgressStyle::Bars || seconds >= 1)) {  // a quick task's beginning says it all in a log
-        say(line);
+        say(line, style_ != ProgressStyle::Silent);
     }
 } catch (...) {
 }
 
 void ProgressDisplay::notice(NoticeLevel level, std::string_view text) noexcept try {
-    if (style_ == ProgressStyle::Silent && level != NoticeLevel::Warning) {
-        return;
-    }
+    const bool warning = level == NoticeLevel::Warning;
     const std::scoped_lock lock(mutex_);
-    say((level == NoticeLevel::Warning ? "warning: " : "") + printable(text));
+    say((warning ? "warning: " : "") + printable(text), warning || style_ != ProgressStyle::Silent);
 } catch (...) {
 }
 
@@ -205,7 +208,11 @@ void ProgressDisplay::draw() {
     complain(frame);
 }
 
-void ProgressDisplay::say(const std::string& line) {
+void ProgressDisplay::say(const std::string& line, bool shown) {
+    log_line(line);
+    if (!shown) {
+        return;
+    }
     complain(erased() + "cooper: " + line + "\n");
     bars_drawn_ = 0;
     if (style_ == ProgressStyle::Bars && !closed_) {

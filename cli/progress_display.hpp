@@ -15,13 +15,13 @@
 namespace cooper::cli {
 
 enum class ProgressStyle {
-    Silent,  ///< warnings only
+    Silent,  ///< warnings only; the log has all
     Lines,   ///< for logs: begin and end, and a sign of life every half minute
     Bars,    ///< redrawn ten times a second
 };
 
-/// Writes to standard error. Safe from several threads: an event costs a lock and a few stores, drawing happens in a
-/// thread of its own.
+/// Writes to standard error, and lines to the log (log_file.hpp), whatever the style. Safe from several threads: an
+/// event costs a lock and a few stores, drawing happens in a thread of its own.
 class ProgressDisplay final : public Progress {
 public:
     explicit ProgressDisplay(ProgressStyle style) : style_(style) {}
@@ -47,12 +47,15 @@ private:
         SteadyTime last_line;
     };
 
+    /// Nobody looks: neither standard error nor a log.
+    [[nodiscard]] bool is_idle() const noexcept;
     Task* find(std::string_view task);
     void draw_until_stopped();
     // All of these with mutex_ held.
     [[nodiscard]] std::string erased() const;
     void draw();
-    void say(const std::string& line);
+    /// To the log always, to standard error when `shown`.
+    void say(const std::string& line, bool shown);
 
     const ProgressStyle style_;
     std::mutex mutex_;

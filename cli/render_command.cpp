@@ -88,7 +88,7 @@ public:
         if (output.json) {
             print_json({{"text", text}, {"variables", names}});
         } else if (file_.empty()) {
-            print(text);
+            print_exact(text);
         }
     }
 

@@ -147,7 +147,7 @@ class GitHubActions(case.TestCase):
         stop = re.fullmatch(r"::stop-commands::(cooper-[0-9a-f]{32})", lines[0])
         self.assertTrue(stop, failed.err)
         self.assertEqual(lines.count("::%s::" % stop[1]), 1)
-        self.assertRegex(failed.err, r"(?m)^::error title=cooper::")
+        self.assertRegex(failed.err, r"(?m)^::error title=cooper inspect::")
         self.assertEqual([line for line in lines if line.startswith(evil)], [])
 
     def test_elsewhere_no_command_is_printed(self):
