@@ -58,7 +58,8 @@ std::string labels_to_json(const std::map<std::string, std::string>& labels) {
 std::map<std::string, std::string> labels_from_json(std::string_view text) {
     try {
         std::map<std::string, std::string> labels;
-        for (const auto& [name, value] : json::parse(text, "labels").items()) {
+        const json::Value document = json::parse(text, "labels");
+        for (const auto& [name, value] : document.items()) {
             if (value.is_string()) {
                 labels.emplace(name, value.get<std::string>());
             }
