@@ -114,7 +114,8 @@ private:
                                {"short_sha", entry.short_sha},
                                {"commit", entry.commit},
                                {"repository", entry.repository.empty() ? Json() : Json(entry.repository)},
-                               {"images", entry.images}});
+                               {"images", entry.images},
+                               {"status", entry.status.empty() ? Json() : Json(entry.status)}});
         }
         print_json({{"branch", branch}, {"entries", std::move(entries)}});
     }
