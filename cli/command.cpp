@@ -18,6 +18,7 @@ void Command::expect_positionals(const std::vector<std::string>& positionals, st
 std::vector<std::unique_ptr<Command>> all_commands() {
     std::vector<std::unique_ptr<Command>> commands;
     for (const auto& make : {make_publish_command,
+                             make_release_command,
                              make_kit_export_command,
                              make_reproduce_command,
                              make_verify_command,

@@ -43,6 +43,7 @@ std::unique_ptr<Command> make_referrers_command();
 std::unique_ptr<Command> make_load_command();
 std::unique_ptr<Command> make_presign_command();
 std::unique_ptr<Command> make_publish_command();
+std::unique_ptr<Command> make_release_command();
 std::unique_ptr<Command> make_pull_command();
 std::unique_ptr<Command> make_push_command();
 std::unique_ptr<Command> make_save_command();

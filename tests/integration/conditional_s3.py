@@ -65,6 +65,22 @@ class StoredObject:
         self.modified = formatdate(usegmt=True)
 
 
+class Doomed:
+    def __init__(self, process, writes, armed_by):
+        self.process, self.left, self.armed_by, self.armed, self.lock = process, writes, armed_by, False, threading.Lock()
+
+    def written(self, key):
+        with self.lock:
+            self.armed = self.armed or self.armed_by in key
+            if self.armed and self.left == 0:
+                self.process.kill()
+                self.process.wait()
+            self.left -= self.armed
+
+    def is_killed(self):
+        return self.left < 0
+
+
 class ConditionalS3:
     key, secret, region = "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "us-east-1"
 
@@ -75,6 +91,7 @@ class ConditionalS3:
         self.faults = Faults()
         self.requests = []
         self.lock = threading.Lock()
+        self.doomed = None  # a client that is killed on the way
         self.next_upload = 0
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), type("BoundHandler", (Handler,), {"store": self}))
         self.server.daemon_threads = True
@@ -88,6 +105,12 @@ class ConditionalS3:
     def objects(self, bucket="releases"):
         with self.lock:
             return dict(self.buckets[bucket])
+
+    def kill_after(self, process, writes, armed_by):
+        """Kills a client before it hears of its write number `writes` after the first one to a key with `armed_by` in it (0: that one).
+        Returns a function that tells whether it came to that."""
+        self.doomed = Doomed(process, writes, armed_by)
+        return self.doomed.is_killed
 
     def count(self, kind):
         with self.lock:
@@ -191,6 +214,8 @@ class Handler(BaseHTTPRequestHandler):
             answer = action(self.store.buckets[bucket], key, fields, body)
         except Refused as refusal:
             return self.reply(refusal.status, error_document(refusal.code, refusal.message))
+        if self.store.doomed and self.command != "GET" and self.command != "HEAD":
+            self.store.doomed.written(key)
         if faults.happens(faults.lost, kind, key):
             self.close_connection = True
             return None

@@ -58,6 +58,25 @@ std::string job_summary(const Published& published, const BuildInfo& build, cons
     return text + std::string(kBearer);
 }
 
+std::string job_summary(const Released& released, const BuildInfo& build, const std::string& place) {
+    std::string text = place.empty() ? "### Released\n" : job_summary(released.published, build, place);
+    if (!released.tags.empty()) {
+        text += "\n| Tag | Names | |\n| --- | --- | --- |\n";
+    }
+    for (const ReleasedTag& tag : released.tags) {
+        text += "| " + cell(tag.reference) + " | `" + tag.manifest.text() + "` | " +
+                (tag.changed() ? (tag.before ? "moved" : "new") : "as before") + " |\n";
+    }
+    if (!released.gates.empty()) {
+        text += "\n| Passed | By | Looked at |\n| --- | --- | --- |\n";
+    }
+    for (const GateReport& gate : released.gates) {
+        text += "| " + cell(gate.passed.kind) + " | " + cell(gate.passed.command) + " | `" + cell(gate.passed.subject) +
+                "` |\n";
+    }
+    return text;
+}
+
 std::string links_summary(const RefreshedLinks& links, const std::string& place) {
     const FoundBuild& build = links.build;
     std::string text = "### Links: " + cell(build.branch) + ", commit `" + cell(build.commit) + "`" +
