@@ -89,7 +89,8 @@ Selected select_verb(std::span<const std::string_view> arguments) {
         names.push_back(command->text().name);
     }
     std::string given(arguments[0]);
-    if ((given == "s3" || given == "store" || given == "index" || given == "kit") && arguments.size() > 1) {
+    if ((given == "s3" || given == "store" || given == "index" || given == "kit" || given == "links") &&
+        arguments.size() > 1) {
         given += " " + std::string(arguments[1]);
     }
     const auto suggestion = nearest(given, names);
