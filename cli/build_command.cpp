@@ -10,6 +10,7 @@
 #include "project_flags.hpp"
 #include "runtime_api_flags.hpp"
 #include "session.hpp"
+#include "trigger_flags.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -44,8 +45,13 @@ public:
         line.toggle("--force", "build everything from the base image, whatever exists", reuse_.force);
         line.toggle("--first-hit", "take any of the names that exists, as AgentServerBuildConfig does",
                     reuse_.first_hit);
-        line.toggle("--dry-run", "only say what would be done", dry_run_);
-        line.toggle("--push", "push the names to their registries afterwards", push_);
+        line.toggle("--pull", "ask registries for base images, also for those that the engine has", manner_.pull);
+        line.toggle("--no-cache", "run every step again; images that exist count all the same without --force",
+                    manner_.no_cache);
+        trigger_.declare_event(line);
+        trigger_.declare_rebuild(line);
+        line.toggle("--dry-run", "only say what would be done", manner_.dry_run);
+        line.toggle("--push", "push the names to their registries afterwards", manner_.push);
         line.value("--save-context", "FILE", "write the build context there (tar.gz), also with --dry-run", context_);
         line.value("--record", "FILE", "write what the tags were made of, for cooper tags --explain", record_);
         line.toggle("--github-output", "write image and names to $GITHUB_OUTPUT too", github_output_);
@@ -67,7 +73,8 @@ public:
             project_.resolve(session.environment(), [&](std::string_view remark) { session.note(remark); }),
             session.run());
         api_.plain_http = connection_.insecure;
-        BuildPlaces places(session, settings, api_, push_, dry_run_);
+        obey_trigger(session, settings);
+        BuildPlaces places(session, settings, api_, manner_);
         const auto wanted = build_variants(settings);
         if (wanted.size() > 1 && (!context_.empty() || !record_.empty())) {
             throw UsageError(
@@ -83,6 +90,32 @@ public:
     }
 
 private:
+    /// What `cooper plan` prints for this event, as if it had been given by hand.
+    void obey_trigger(Session& session, const build::ImageSettings& settings) {
+        if (trigger_.event.empty()) {
+            if (trigger_.rebuild) {
+                throw UsageError("--rebuild belongs to --event", "--force --pull --no-cache build everything anew");
+            }
+            return;
+        }
+        const build::TriggerRow& row =
+            build::row_of(trigger_.trigger(settings.root, session.environment(), session.run()));
+        const std::string event = "--event " + trigger_.event;
+        if (row.cache_write == build::CacheWrite::Never && manner_.push) {
+            throw UsageError("--push: " + event + " leaves nothing for others to build on",
+                             "cooper plan " + event + " says what it may do");
+        }
+        if (row.cache_write == build::CacheWrite::Never && settings.builder == "remote") {
+            throw UsageError(
+                event + " leaves nothing for others to build on, and the Runtime API pushes what it builds",
+                "--builder engine");
+        }
+        session.note(std::string(to_string(row.trigger)) + ": " + std::string(row.why));
+        reuse_.force = reuse_.force || row.fresh;
+        manner_.pull = manner_.pull || row.fresh;
+        manner_.no_cache = manner_.no_cache || row.fresh;
+    }
+
     BuildReport build_one(Session& session, BuildPlaces& places, const build::ImageSettings& settings,
                           const BuildVariant& variant, bool several) {
         build::RuntimeImageInputs inputs = places.inputs(variant);
@@ -100,22 +133,30 @@ private:
         if (!context_.empty()) {
             save_context(session, image, report.decision, places);
         }
-        if (dry_run_) {
+        if (manner_.dry_run) {
             return report;
         }
         if (report.decision.reuse.action == build::ReuseAction::Reuse) {
             report.name = report.decision.reuse.image;
             report.applied = places.give_names(report.decision, report.found_in);
         } else {
-            report.name = image.build(report.decision, places.builder(), session.run());
+            report.name = build_image(image, report.decision, places.builder(), session.run());
             report.applied = report.decision.reuse.apply;
             report.built = true;
         }
-        if (push_) {
+        if (manner_.push) {
             places.push(report.decision, report.found_in);
             report.pushed = true;
         }
         return report;
+    }
+
+    [[nodiscard]] std::string build_image(const build::RuntimeImage& image, const build::BuildDecision& decision,
+                                          build::Builder& builder, const Run& run) const {
+        build::BuildRequest request = image.request(decision, builder.abilities(), run);
+        request.pull = manner_.pull;
+        request.no_cache = manner_.no_cache;
+        return builder.build(request, run);
     }
 
     void save_context(Session& session, const build::RuntimeImage& image, const build::BuildDecision& decision,
@@ -135,13 +176,13 @@ private:
         if (output.json) {
             print_json(build_json(reports));
         } else {
-            print(build_text(reports, dry_run_));
+            print(build_text(reports, manner_.dry_run));
         }
     }
 
     build::ReuseOptions reuse_;
-    bool dry_run_ = false;
-    bool push_ = false;
+    BuildManner manner_;
+    TriggerFlags trigger_;
     std::string context_;
     std::string record_;
     bool github_output_ = false;

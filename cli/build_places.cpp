@@ -63,35 +63,43 @@ std::vector<BuildVariant> build_variants(const build::ImageSettings& settings) {
     return variants;
 }
 
-BuildPlaces::BuildPlaces(Session& session, const build::ImageSettings& settings, const RuntimeApiFlags& api, bool push,
-                         bool dry_run)
-    : session_(session), settings_(settings), dry_run_(dry_run) {
+BuildPlaces::BuildPlaces(Session& session, const build::ImageSettings& settings, const RuntimeApiFlags& api,
+                         const BuildManner& manner)
+    : session_(session), settings_(settings), manner_(manner) {
     const std::string kind = settings.builder.value_or("engine");
     remote_ = kind == "remote";
     if (!remote_ && kind != "engine") {
         throw UsageError("--builder: \"" + kind + "\" is neither engine nor remote");
     }
     if (remote_) {
-        const std::string url = settings.runtime_api_url.value_or("");
-        if (url.empty()) {
-            throw UsageError(
-                "--builder remote: where is the Runtime API?",
-                "--runtime-api-url URL, RUNTIME_API_URL, or a key \"runtime_api_url\" in the project file");
-        }
-        if (push) {
-            throw UsageError("--push: the Runtime API pushes what it builds by itself");
-        }
-        const auto options = as_usage("Runtime API", [&] { return api.options(url, session.environment()); });
-        api_ = std::make_unique<build::RemoteBuilder>(session.http(), options);
-        builder_ = std::make_unique<build::RuntimeApiBuilder>(*api_, url, session.spool());
-        if (!settings.repository && !settings.registry_prefix) {
-            registry_prefix_ = api_->registry_prefix(session.run());
-        }
+        use_runtime_api(api);
     }
-    if (push && !names_a_registry(build::repository_of(settings, registry_prefix_))) {
+    if (manner.push && !names_a_registry(build::repository_of(settings, registry_prefix_))) {
         throw UsageError("--push: the image's name says no registry", "--registry-prefix registry.example/team");
     }
     choose_places();
+}
+
+void BuildPlaces::use_runtime_api(const RuntimeApiFlags& api) {
+    const std::string url = settings_.runtime_api_url.value_or("");
+    if (url.empty()) {
+        throw UsageError("--builder remote: where is the Runtime API?",
+                         "--runtime-api-url URL, RUNTIME_API_URL, or a key \"runtime_api_url\" in the project file");
+    }
+    if (manner_.push) {
+        throw UsageError("--push: the Runtime API pushes what it builds by itself");
+    }
+    if (manner_.pull || manner_.no_cache) {
+        throw UsageError(std::string(manner_.pull ? "--pull" : "--no-cache") +
+                             ": the Runtime API cannot be asked for that, it has a cache of its own",
+                         "--builder engine");
+    }
+    const auto options = as_usage("Runtime API", [&] { return api.options(url, session_.environment()); });
+    api_ = std::make_unique<build::RemoteBuilder>(session_.http(), options);
+    builder_ = std::make_unique<build::RuntimeApiBuilder>(*api_, url, session_.spool());
+    if (!settings_.repository && !settings_.registry_prefix) {
+        registry_prefix_ = api_->registry_prefix(session_.run());
+    }
 }
 
 build::Builder& BuildPlaces::builder() {
@@ -133,7 +141,7 @@ void BuildPlaces::add_place(const std::string& name, bool required) {
             return;
         }
         build::StoreLookup::Load load;
-        if (!remote_ && !dry_run_) {
+        if (!remote_ && !manner_.dry_run) {
             load = [this](const std::string& image, const Run& run) { load_from_store(image, run); };
         }
         place = std::make_unique<build::StoreLookup>(*store, std::move(load));
@@ -202,15 +210,16 @@ bool BuildPlaces::find_base_in_engine(const oci::Reference& base) {
 }
 
 /// Where images are looked up, the base's name has its meaning: in the registry, else as the engine has it, which is
-/// what it would build on.
+/// what it would build on. With --pull in the registry alone: pinned to what the engine has, nothing new would come.
 void BuildPlaces::resolve_base() {
     const auto base = as_usage("base image", [&] { return oci::Reference::parse(*settings_.base); });
     if (base.digest()) {
         base_digest_ = base.digest();
         return;
     }
-    const bool registry_first = remote_ || looks_in(kRegistryPlace);
-    if (registry_first && find_base_in_registry(base, remote_)) {
+    const bool registry_only = remote_ || manner_.pull;
+    const bool registry_first = registry_only || looks_in(kRegistryPlace);
+    if (registry_first && find_base_in_registry(base, registry_only)) {
         return;
     }
     if (find_base_in_engine(base)) {

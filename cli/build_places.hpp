@@ -26,13 +26,21 @@ struct BuildVariant {
 /// UsageError where images would share their tags: profiles v0 and v1 know neither targets nor platforms.
 std::vector<BuildVariant> build_variants(const build::ImageSettings& settings);
 
+/// How images are built, besides what they are made of.
+struct BuildManner {
+    bool push = false;
+    bool dry_run = false;   ///< nothing is moved to where it would be needed
+    bool pull = false;      ///< what the base's name means is asked of its registry, whatever an engine has
+    bool no_cache = false;  ///< every step is run again
+};
+
 /// Borrows the session.
 class BuildPlaces {
 public:
-    /// Throws UsageError for a builder or place that is not known, and for what they need and was not given.
-    /// `dry_run`: nothing is moved to where it would be needed.
-    BuildPlaces(Session& session, const build::ImageSettings& settings, const RuntimeApiFlags& api, bool push,
-                bool dry_run);
+    /// Throws UsageError for a builder or place that is not known, and for what they need and was not given, or cannot
+    /// do.
+    BuildPlaces(Session& session, const build::ImageSettings& settings, const RuntimeApiFlags& api,
+                const BuildManner& manner);
 
     /// The engine is looked for when it is first needed: a dry run that asks registries alone needs none.
     [[nodiscard]] build::Builder& builder();
@@ -50,6 +58,7 @@ public:
     void push(const build::BuildDecision& decision, const std::string& found_in);
 
 private:
+    void use_runtime_api(const RuntimeApiFlags& api);
     void add_place(const std::string& name, bool required);
     void choose_places();
     [[nodiscard]] bool looks_in(std::string_view place) const;
@@ -61,7 +70,7 @@ private:
 
     Session& session_;
     const build::ImageSettings& settings_;
-    bool dry_run_;
+    BuildManner manner_;
     bool remote_ = false;
     std::unique_ptr<build::RemoteBuilder> api_;
     std::unique_ptr<build::Builder> builder_;

@@ -44,6 +44,8 @@ std::unique_ptr<Command> make_inspect_command();
 std::unique_ptr<Command> make_list_tags_command();
 std::unique_ptr<Command> make_referrers_command();
 std::unique_ptr<Command> make_load_command();
+std::unique_ptr<Command> make_matrix_command();
+std::unique_ptr<Command> make_plan_command();
 std::unique_ptr<Command> make_presign_command();
 std::unique_ptr<Command> make_publish_command();
 std::unique_ptr<Command> make_release_command();

@@ -28,12 +28,15 @@ struct BuildRequest {
     std::vector<std::pair<std::string, std::string>> args;
     std::string target;                    ///< the stage; empty: the last
     std::vector<std::string> base_images;  ///< whose registries may need credentials (images_of_dockerfile())
+    bool pull = false;      ///< base images are asked for at their registries even where the builder has them
+    bool no_cache = false;  ///< every step is run again
 };
 
 /// What a builder cannot be asked for must be in the Dockerfile already (standalone_dockerfile()).
 struct BuilderAbilities {
     bool args_and_target = true;
     bool platforms = true;
+    bool pull_and_no_cache = true;  ///< no Dockerfile can say that instead
 };
 
 /// The builder did what it was asked, and a step of the Dockerfile failed: nothing is wrong with cooper, engine or
@@ -83,7 +86,7 @@ public:
     RuntimeApiBuilder(const RemoteBuilder& api, std::string base_url, std::filesystem::path spool)
         : api_(api), base_url_(std::move(base_url)), spool_(std::move(spool)) {}
     [[nodiscard]] std::string description() const override;
-    [[nodiscard]] BuilderAbilities abilities() const override { return {false, false}; }
+    [[nodiscard]] BuilderAbilities abilities() const override { return {false, false, false}; }
     std::string build(const BuildRequest& request, const Run& run) override;
     bool image_exists(const std::string& name, const Run& run) override { return api_.image_exists(name, run); }
 

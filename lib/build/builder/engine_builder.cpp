@@ -113,6 +113,8 @@ std::string EngineBuilder::build(const BuildRequest& request, const Run& run) {
     build.args = request.args;
     build.target = request.target;
     build.platform = request.platform;
+    build.pull = request.pull;
+    build.no_cache = request.no_cache;
     build.credentials = credentials_for(request.base_images, credentials_, run);
     build.secrets = secrets_of(request, build);
     build.on_line = [&run](const std::string& line) { run.progress->notice(NoticeLevel::Info, line); };

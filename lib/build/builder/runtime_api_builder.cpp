@@ -18,6 +18,12 @@ namespace {
 constexpr const char* kTask = "compressing the build context";
 
 void refuse_what_is_unknown(const BuildRequest& request) {
+    if (request.pull || request.no_cache) {
+        throw Error(ErrorCode::Unsupported, std::string("the Runtime API cannot be told to ") +
+                                                (request.pull ? "pull base images anew" : "run every step again") +
+                                                ": it has a cache of its own")
+            .advise("build with an engine");
+    }
     const char* const what = request.platform         ? "a platform"
                              : !request.args.empty()  ? "build arguments"
                              : request.target.empty() ? nullptr
