@@ -65,6 +65,7 @@ std::unique_ptr<Command> make_config_command();
 std::unique_ptr<Command> make_diff_command();
 std::unique_ptr<Command> make_explain_command();
 std::unique_ptr<Command> make_flatten_command();
+std::unique_ptr<Command> make_gate_command();
 std::unique_ptr<Command> make_index_make_command();
 std::unique_ptr<Command> make_index_add_command();
 std::unique_ptr<Command> make_index_remove_command();

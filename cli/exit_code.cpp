@@ -2,6 +2,7 @@
 
 #include "cooper/build/builder.hpp"
 #include "cooper/delivery/delta.hpp"
+#include "cooper/delivery/gate.hpp"
 #include "cooper/delivery/lock.hpp"
 #include "cooper/delivery/publish.hpp"
 
@@ -20,6 +21,12 @@ int exit_code_of(const Error& error) noexcept {
     }
     if (dynamic_cast<const delivery::LostRace*>(&error) != nullptr) {
         return kExitLostRace;
+    }
+    if (dynamic_cast<const delivery::GateSaidNo*>(&error) != nullptr) {
+        return kExitGateSaidNo;
+    }
+    if (dynamic_cast<const delivery::GateBroke*>(&error) != nullptr) {
+        return kExitGateBroke;
     }
     if (dynamic_cast<const delivery::UnknownLockVersion*>(&error) != nullptr ||
         dynamic_cast<const delivery::UnknownDeltaVersion*>(&error) != nullptr) {

@@ -29,11 +29,13 @@ constexpr std::string_view kExitCodes =
     "    3  a step of a build failed\n"
     "    4  bytes are not what their digest, size or signature says\n"
     "    5  not the same again, or not to the grade that was asked (reproduce, verify)\n"
+    "    6  a gate said no: a scanner found something, or a test failed\n"
     "    7  credentials are missing, wrong or not sufficient (registry, S3, STS)\n"
     "    8  the network or a service failed, retries used up\n"
     "    9  lost the race for the changelog, or the store cannot do it safely\n"
     "   10  the same commit was published before with other bytes\n"
     "   11  no space left on a disk, or blobs of the local store are damaged\n"
+    "   12  a gate could not say anything: its program is missing, crashed, ran out of time, or changed the tarball\n"
     "   13  the lock or delta is of a version that this cooper does not know\n"
     "  130  stopped by Ctrl-C (143: by SIGTERM, 129: by SIGHUP), everything cleaned up\n";
 

@@ -16,7 +16,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import harness  # noqa: E402
 import services  # noqa: E402
 
-VERBS = ["publish", "release", "kit export", "reproduce", "verify", "append", "pull", "push", "copy", "save", "load", "unpack", "config", "annotate", "flatten", "rebase", "index make", "index add",
+VERBS = ["publish", "release", "gate", "kit export", "reproduce", "verify", "append", "pull", "push", "copy", "save", "load", "unpack", "config", "annotate", "flatten", "rebase", "index make", "index add",
          "index remove", "inspect", "diff", "explain", "list-tags", "referrers", "delete",
          "delta", "apply", "split", "join", "init", "render", "plan", "matrix", "build", "context", "tags", "presign", "changelog", "withdraw", "links refresh", "whose", "s3 abort-orphans", "store ls", "store du", "store gc",
          "store verify", "store rm", "keys generate", "keys public", "keys fingerprint", "version"]

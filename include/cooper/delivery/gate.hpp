@@ -109,4 +109,15 @@ private:
 GateReport run_gate(const GateCommand& command, const GateSubject& subject, const std::filesystem::path& logs,
                     bool fresh, const Environment& environment, const Run& run);
 
+/// What came of one gate for one image, for those who read.
+struct GateRow {
+    std::string image;
+    std::string gate;     ///< "digest", "scan: trivy"
+    std::string verdict;  ///< "passed", "failed", …
+    std::string detail;   ///< may be empty, may have several lines
+    std::optional<std::chrono::milliseconds> took{};
+};
+/// A table as Markdown for a CI job's page, and the details of what did not pass below it. Everything is escaped.
+std::string gate_summary(const std::vector<GateRow>& rows);
+
 }  // namespace cooper::delivery
