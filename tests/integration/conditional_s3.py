@@ -8,6 +8,7 @@ import base64
 import hashlib
 import random
 import re
+import sys
 import threading
 import time
 import urllib.parse
@@ -65,6 +66,14 @@ class StoredObject:
         self.modified = formatdate(usegmt=True)
 
 
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request, client_address):
+        if not isinstance(sys.exc_info()[1], ConnectionError):  # a client that was killed
+            super().handle_error(request, client_address)
+
+
 class Doomed:
     def __init__(self, process, writes, armed_by):
         self.process, self.left, self.armed_by, self.armed, self.lock = process, writes, armed_by, False, threading.Lock()
@@ -93,8 +102,7 @@ class ConditionalS3:
         self.lock = threading.Lock()
         self.doomed = None  # a client that is killed on the way
         self.next_upload = 0
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), type("BoundHandler", (Handler,), {"store": self}))
-        self.server.daemon_threads = True
+        self.server = Server(("127.0.0.1", 0), type("BoundHandler", (Handler,), {"store": self}))
         self.endpoint = "http://127.0.0.1:%d" % self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 

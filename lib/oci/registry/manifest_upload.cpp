@@ -11,6 +11,10 @@ namespace cooper::oci {
 
 namespace {
 
+constexpr std::string_view kNotAsSent = "DIGEST_INVALID";
+constexpr int kSendTries = 4;
+constexpr std::chrono::milliseconds kSendPause{100};
+
 bool says_immutable(const HttpError& error) {
     const std::string text = to_lower(error.what());
     for (const std::string_view word : {"immutable", "overwrit", "already exists"}) {
@@ -67,16 +71,7 @@ HttpResponse ManifestUpload::send(const RawManifest& manifest, const std::string
     request.headers = {{"Content-Type", manifest.media_type}};
     request.what = "manifest " + repository_->reference().repository() + (by_digest ? "@" : ":") + name;
     request.body = std::make_shared<MemoryRanged>(manifest.bytes);
-    Retrier retrier = repository_->retrier(run_);
-    HttpResponse response = repository_->send(request, retrier, run_).response;
-    if (response.status < 200 || response.status > 299) {
-        try {
-            refuse_push(*repository_, response, request, run_);
-        } catch (HttpError& error) {
-            explain(error, request.what);
-            throw;
-        }
-    }
+    HttpResponse response = send_until_taken(request);
     drain(response);
     const auto told = Digest::try_parse(response.headers.find("Docker-Content-Digest").value_or(""));
     if (told && told->algorithm() == manifest.digest.algorithm() && *told != manifest.digest) {
@@ -85,13 +80,34 @@ HttpResponse ManifestUpload::send(const RawManifest& manifest, const std::string
     return response;
 }
 
+/// Sent again when it did not arrive as it was sent: distribution 2.8 says so too when two push the same manifest at the
+/// same moment, and one reads what the other is still writing.
+HttpResponse ManifestUpload::send_until_taken(const RepositoryRequest& request) {
+    for (int tries = 1;; ++tries) {
+        Retrier retrier = repository_->retrier(run_);
+        HttpResponse response = repository_->send(request, retrier, run_).response;
+        if (response.status >= 200 && response.status <= 299) {
+            return response;
+        }
+        try {
+            refuse_push(*repository_, response, request, run_);
+        } catch (HttpError& error) {
+            if (error.server_code() != kNotAsSent || tries == kSendTries) {
+                explain(error, request.what);
+                throw;
+            }
+        }
+        run_.clock->sleep_for(tries * kSendPause, run_.stop);
+    }
+}
+
 void ManifestUpload::explain(HttpError& error, const std::string& what) const {
     if (error.server_code() == "MANIFEST_BLOB_UNKNOWN" || error.server_code() == "BLOB_UNKNOWN") {
         Error missing(ErrorCode::Conflict, std::string(error.what()) + ": blobs of it went away after they were there");
         missing.advise("Push again: the registry may be collecting its garbage.");
         throw missing;
     }
-    if (error.server_code() == "DIGEST_INVALID") {
+    if (error.server_code() == kNotAsSent) {
         throw Error(ErrorCode::Integrity, std::string(error.what()) + ": " + what + " did not arrive as it was sent");
     }
     if (error.status() == 413) {

@@ -24,6 +24,7 @@ public:
 
 private:
     HttpResponse send(const RawManifest& manifest, const std::string& name);
+    HttpResponse send_until_taken(const RepositoryRequest& request);
     void explain(HttpError& error, const std::string& what) const;
 
     std::shared_ptr<RegistryRepository> repository_;
