@@ -31,6 +31,7 @@ protected:
 };
 
 std::unique_ptr<Command> make_append_command();
+std::unique_ptr<Command> make_authorize_command();
 std::unique_ptr<Command> make_build_command();
 std::unique_ptr<Command> make_changelog_command();
 std::unique_ptr<Command> make_context_command();

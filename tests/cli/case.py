@@ -18,7 +18,7 @@ import services  # noqa: E402
 
 VERBS = ["publish", "release", "gate", "kit export", "reproduce", "verify", "append", "pull", "push", "copy", "save", "load", "unpack", "config", "annotate", "flatten", "rebase", "index make", "index add",
          "index remove", "inspect", "diff", "explain", "list-tags", "referrers", "delete",
-         "delta", "apply", "split", "join", "init", "render", "plan", "matrix", "build", "context", "tags", "presign", "changelog", "withdraw", "links refresh", "whose", "s3 abort-orphans", "store ls", "store du", "store gc",
+         "delta", "apply", "split", "join", "init", "render", "plan", "matrix", "build", "context", "tags", "authorize", "presign", "changelog", "withdraw", "links refresh", "whose", "s3 abort-orphans", "store ls", "store du", "store gc",
          "store verify", "store rm", "keys generate", "keys public", "keys fingerprint", "version"]
 GIT = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1", "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "a",
        "GIT_COMMITTER_EMAIL": "a@b", "GIT_AUTHOR_DATE": "2024-01-16T09:15:42Z", "GIT_COMMITTER_DATE": "2024-01-16T09:15:42Z"}
