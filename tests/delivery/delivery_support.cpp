@@ -88,6 +88,14 @@ public:
                     [&] { bytes_.replace(offset, bytes.size(), as_text(bytes)); });
     }
 
+    [[nodiscard]] delivery::StagedTarball stage(const TarballFacts& facts, const Run& /*run*/) override {
+        return place_.step("stage", key_, [&] {
+            const std::string handle = "upload " + std::to_string(++place_.uploads_);
+            place_.staged_[handle] = bytes_;
+            return delivery::StagedTarball{key_, facts, handle};
+        });
+    }
+
     void complete(const TarballFacts& facts, const Run& /*run*/) override {
         place_.step("complete", key_, [&] {
             if (!place_.objects_.emplace(key_, bytes_).second) {
@@ -123,6 +131,55 @@ std::unique_ptr<delivery::TarballUpload> MemoryPlace::begin_tarball(const std::s
 
 std::uint64_t MemoryPlace::part_size(std::uint64_t /*size*/) const {
     return part_bytes;
+}
+
+bool MemoryPlace::label(const std::string& key, const std::map<std::string, std::string>& labels, const Run& /*run*/) {
+    return has_labels && step("label", key, [&] {
+               std::map<std::string, std::string> merged = labels;
+               merged.merge(labels_[key]);
+               labels_[key] = merged;
+               return true;
+           });
+}
+
+std::map<std::string, std::string> MemoryPlace::labels(const std::string& key) const {
+    const std::scoped_lock lock(mutex_);
+    const auto found = labels_.find(key);
+    return found == labels_.end() ? std::map<std::string, std::string>() : found->second;
+}
+
+void MemoryPlace::complete_staged(const delivery::StagedTarball& staged, const Run& /*run*/) {
+    step("complete_staged", staged.key, [&] {
+        const auto there = objects_.find(staged.key);
+        if (there != objects_.end()) {
+            if (facts_[staged.key].identity != staged.facts.identity) {
+                throw Error(ErrorCode::Conflict, staged.key + " is there already");
+            }
+            return;
+        }
+        const auto found = staged_.find(staged.handle);
+        if (found == staged_.end()) {
+            throw Error(ErrorCode::NotFound, staged.handle + " is gone");
+        }
+        objects_[staged.key] = found->second;
+        facts_[staged.key] = staged.facts;
+        staged_.erase(found);
+    });
+}
+
+void MemoryPlace::discard_staged(const delivery::StagedTarball& staged, const Run& /*run*/) {
+    step("discard_staged", staged.key, [&] { staged_.erase(staged.handle); });
+}
+
+bool MemoryPlace::remove_tarball(const std::string& key, const TarballFacts& facts, const Run& /*run*/) {
+    return step("remove_tarball", key, [&] {
+        return objects_.contains(key) && facts_[key].identity == facts.identity && objects_.erase(key) > 0;
+    });
+}
+
+std::size_t MemoryPlace::staged() const {
+    const std::scoped_lock lock(mutex_);
+    return staged_.size();
 }
 
 void MemoryPlace::record_facts(const std::string& key, const TarballFacts& facts, const Run& /*run*/) {

@@ -46,6 +46,10 @@ public:
                                                                          const delivery::Reuse* reuse,
                                                                          const Run& run) override;
     [[nodiscard]] std::uint64_t part_size(std::uint64_t size) const override;
+    void complete_staged(const delivery::StagedTarball& staged, const Run& run) override;
+    void discard_staged(const delivery::StagedTarball& staged, const Run& run) override;
+    bool remove_tarball(const std::string& key, const delivery::TarballFacts& facts, const Run& run) override;
+    bool label(const std::string& key, const std::map<std::string, std::string>& labels, const Run& run) override;
     void record_facts(const std::string& key, const delivery::TarballFacts& facts, const Run& run) override;
     [[nodiscard]] std::optional<Text> find_text(const std::string& key, const Run& run) override;
     bool replace_text(const std::string& key, const std::string& text, const std::optional<std::string>& etag,
@@ -61,6 +65,10 @@ public:
     [[nodiscard]] std::string text(const std::string& key) const;
     void set_text(const std::string& key, std::string text);
     void forget_facts(const std::string& key);
+    bool has_labels = true;
+    [[nodiscard]] std::map<std::string, std::string> labels(const std::string& key) const;
+    /// Tarballs that wait to be completed.
+    [[nodiscard]] std::size_t staged() const;
     /// Steps so far ("complete x/abc1234/app:1.tar").
     [[nodiscard]] std::vector<std::string> steps() const;
     void forget_steps();
@@ -74,6 +82,9 @@ private:
     mutable std::recursive_mutex mutex_;
     std::map<std::string, std::string> objects_;
     std::map<std::string, delivery::TarballFacts> facts_;
+    std::map<std::string, std::map<std::string, std::string>> labels_;
+    std::map<std::string, std::string> staged_;
+    int uploads_ = 0;
     std::vector<std::string> steps_;
 };
 
