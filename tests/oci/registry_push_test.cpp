@@ -468,6 +468,21 @@ TEST_CASE("push: what arrived wrong is sent once more, then told", "[unit][oci]"
     }
 }
 
+TEST_CASE("push: a manifest that did not arrive as it was sent is sent again, then told", "[unit][oci]") {
+    UploadRegistry registry;
+    int wrong = 2;
+    registry.intercept = [&](const SentRequest& sent) -> std::optional<FakeReply> {
+        const bool manifest = sent.method == "PUT" && sent.url.find("/manifests/") != std::string::npos;
+        return manifest && wrong-- > 0 ? std::optional(FakeReply{400, {}, R"({"errors":[{"code":"DIGEST_INVALID"}]})"})
+                                       : std::nullopt;
+    };
+    RegistryRig rig(registry.handler());
+    push(rig, PushedImage({"layer"}));
+    CHECK(registry.manifest("1"));
+    wrong = 1000;
+    CHECK_THROWS_WITH(push(rig, PushedImage({"other"})), Catch::Contains("did not arrive as it was sent"));
+}
+
 TEST_CASE("push: a registry that takes something else than it was sent is told", "[unit][oci]") {
     for (const std::string where : {"/uploads/", "/manifests/"}) {
         UploadRegistry registry;
