@@ -4,6 +4,7 @@
 
 #include "base/json.hpp"
 #include "delivery/place/bucket_objects.hpp"
+#include "delivery/place/bucket_upload.hpp"
 #include "delivery/place/upload_record.hpp"
 
 #include <nlohmann/json.hpp>
@@ -77,6 +78,9 @@ void take_parts(s3::Upload& upload, const StagedParts& staged, const std::string
 /// A record that stays tells of an upload that is gone, and is looked at by nobody but a second run of this commit; a
 /// publisher that may not delete is no reason to fail.
 void forget_record(s3::Bucket& bucket, const StagedTarball& staged, const Run& run) noexcept {
+    if (staged.facts.size < kRecordedFrom) {
+        return;
+    }
     try {
         bucket.remove(upload_record_key(staged.key, staged.facts.identity), run);
     } catch (const std::exception&) {
