@@ -1,5 +1,4 @@
 // A gate's command: words told apart as a shell does, and nothing else that a shell does.
-#include "cooper/base/text.hpp"
 #include "cooper/delivery/gate.hpp"
 
 #include "delivery/gate/placeholders.hpp"
@@ -37,7 +36,7 @@ public:
     std::vector<std::string> split() {
         while (at_ < text_.size()) {
             const char c = text_[at_];
-            if (c == ' ' || c == '\t') {
+            if (c == ' ' || c == '\t' || (c == '\n' && is_at_edge())) {
                 end_word();
                 ++at_;
             } else if (c == '\'') {
@@ -55,6 +54,11 @@ public:
     }
 
 private:
+    /// Before the first word or behind the last, as text from files has them.
+    [[nodiscard]] bool is_at_edge() const {
+        return (words_.empty() && !in_word_) || text_.find_first_not_of(" \t\n", at_) == std::string_view::npos;
+    }
+
     void add(char c) {
         word_ += c;
         in_word_ = true;
@@ -191,7 +195,7 @@ GateCommand GateCommand::parse(GateKind kind, std::string_view text) {
     }
     GateCommand command;
     command.kind = kind;
-    command.words = WordSplitter(trim(text)).split();
+    command.words = WordSplitter(text).split();
     if (command.words.empty() || command.words.front().empty()) {
         refuse("is empty", "write 'PROGRAM ARGUMENTS ...'");
     }
