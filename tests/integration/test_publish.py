@@ -96,8 +96,47 @@ class PublishCase(harness.TestCase):
     def test_7_the_changelog_command_prints_what_is_there(self):
         self.assertEqual(self.cooper("changelog", self.place, "--branch", BRANCH).out, self.text(BRANCH + "/CHANGELOG.md"))
 
+    def test_8_a_build_is_withdrawn_the_newer_is_linked_to_and_files_are_recognised(self):
+        older = self.publish(branch="two").json["images"]
+        harness.wait_for_next_second()
+        newer = self.publish(branch="two", commit="def5678000", sources=self.sources[:1]).json["images"]
+        of_two = (self.place, "--branch", "two")
+        withdrawn = self.cooper("withdraw", *of_two, "--commit", "abc1234", "--reason", "CVE-2024-1", "--json").json
+        self.assertEqual(withdrawn["labels_supported"], self.has_labels)
+        self.check_labels([image["key"] for image in older] if self.has_labels else [])
+        before = self.state()
+        self.assertFalse(self.cooper("withdraw", *of_two, "--commit", "abc1234", "--reason", "CVE-2024-1", "--json").json["changed"])
+        self.assertEqual(self.state(), before)
+        self.assertIn("CVE-2024-1", self.cooper("links", "refresh", *of_two, "--commit", "abc1234", expect=1).err)
+
+        logs = self.path("logs")
+        links = self.cooper("links", "refresh", *of_two, "--expires", "1h", "--log-dir", logs, "--json").json
+        self.assertEqual([image["sha256"] for image in links["images"]], [image["sha256"] for image in newer])
+        out = self.path("got.tar")
+        subprocess.run(["curl", "--silent", "--fail", "--noproxy", "*", "-o", out, links["images"][0]["url"]], check=True, timeout=120)
+        found = self.cooper("whose", out, older[1]["sha256"], "--in", self.place, "--branch", "two", "--json").json["files"]
+        self.assertEqual([[one["folder"] for one in file["delivered"]] for file in found], [["two/def5678"], ["two/abc1234"]])
+        self.assertEqual(found[1]["delivered"][0]["withdrawn"]["reason"], "CVE-2024-1")
+
+        self.put_text("two/CHANGELOG.md", "")
+        self.cooper("changelog", *of_two, "--rebuild")
+        self.assertRegex(self.text("two/CHANGELOG.md"), r"(?m)^\*\*Status\*\*: WITHDRAWN \d{4}-\d\d-\d\d - CVE-2024-1$")
+        for key in self.state():  # a link is for one reader, for a while
+            if "/two/" in "/" + key and not key.endswith(".tar"):
+                self.assertNotRegex(self.text(key), "(?i)x-amz-signature|x-amz-security-token")
+        for name in os.listdir(logs):
+            with open(os.path.join(logs, name), encoding="utf-8", errors="replace") as log:
+                self.assertNotRegex(log.read(), "(?i)x-amz-signature|x-amz-security-token")
+
 
 class Directory(PublishCase):
+    has_labels = True
+
+    def check_labels(self, tarballs):
+        for key in tarballs:
+            folder, name = os.path.split(key)
+            self.assertEqual(self.text(os.path.join(folder, "." + name + ".labels.json")), '{"cooper-status":"withdrawn"}\n')
+
     @classmethod
     def prepare_place(cls):
         cls.root = cls.workspace.directory("out")
@@ -133,6 +172,11 @@ class Directory(PublishCase):
 
 class BucketCase(PublishCase):
     bucket = "releases"
+    has_labels = False  # Swift has no tags, and to the conditional store `?tagging` is the object itself
+
+    def check_labels(self, tarballs):
+        for key in tarballs:
+            self.assertEqual(self.client.get_object_tagging(Bucket=self.bucket, Key=key)["TagSet"], [{"Key": "cooper-status", "Value": "withdrawn"}])
 
     @classmethod
     def prepare_place(cls):
@@ -225,6 +269,8 @@ class ToConditionalStore(BucketCase):
 
 class ToMotoOptional(BucketCase):
     """moto_server knows both conditional writes; it takes any signature, so those two tests are not for it."""
+
+    has_labels = True
 
     @classmethod
     def make_store(cls):

@@ -269,3 +269,23 @@ TEST_CASE("server: parts are copied from under odd keys, and a source that was r
     CHECK(error_of([&] { (void)copy("old", etag); }).starts_with("conflict"));
     bucket.abort_upload("new", upload_id, server.run);
 }
+
+TEST_CASE("server: an object is tagged, or the store says that it has no tags", "[.integration]") {
+    Server server;
+    Bucket bucket(server.bucket_name, server.settings, *server.http, *server.credentials);
+    const std::string key = "a:b c+ü.tar";
+    bucket.put(key, std::make_shared<MemoryRanged>("content"), {}, {}, server.run);
+    std::map<std::string, std::string> ten;
+    for (int i = 0; i < 10; ++i) {
+        ten["tag " + std::to_string(i)] = "a+b=c-d.e_f:g/h@i";
+    }
+    const bool has_tags = bucket.add_tags(key, ten, server.run);
+    CHECK(bucket.find_text(key, 1000, server.run)->text == "content");
+    if (has_tags) {
+        CHECK(bucket.add_tags(key, ten, server.run));
+        // An eleventh is one too many only if the ten are still there.
+        CHECK(error_of([&] { bucket.add_tags(key, {{"one", "more"}}, server.run); }).starts_with("conflict"));
+        CHECK(error_of([&] { bucket.add_tags("missing", {{"one", "more"}}, server.run); }).starts_with("not-found"));
+    }
+    CHECK((has_tags || server.checks_signatures));  // moto has them
+}

@@ -141,10 +141,21 @@ public:
         if (const json::Value* signature = json::find_member(root, "signature")) {
             record.signed_by = "sha256:" + hex(*signature, "key_sha256");
         }
-        return in_order(std::move(record));
+        record = in_order(std::move(record));
+        refuse_twice(record.commits, "a commit");
+        refuse_twice(record.images, "an image");
+        return record;
     }
 
 private:
+    template <class T>
+    void refuse_twice(const std::vector<T>& sorted, const char* what) const {
+        const auto same = [](const T& a, const T& b) { return order_of(a) == order_of(b); };
+        if (std::adjacent_find(sorted.begin(), sorted.end(), same) != sorted.end()) {
+            refuse(std::string(what) + " is listed twice");
+        }
+    }
+
     [[noreturn]] void refuse(const std::string& why) const { throw Error(ErrorCode::InvalidInput, what_ + ": " + why); }
 
     [[nodiscard]] const json::Value& list(const json::Value& object, std::string_view key, std::size_t most) const {
@@ -305,8 +316,12 @@ bool is_same_commit(const ReleaseCommit& a, const ReleaseCommit& b) {
 
 /// A run that does the same again is no news: what is known stays.
 void merge_commit(std::vector<ReleaseCommit>& commits, const ReleaseCommit& ours) {
-    const auto there = std::find_if(commits.begin(), commits.end(),
-                                    [&](const ReleaseCommit& commit) { return is_same_commit(commit, ours); });
+    auto there = std::find_if(commits.begin(), commits.end(),
+                              [&](const ReleaseCommit& commit) { return order_of(commit) == order_of(ours); });
+    if (there == commits.end()) {
+        there = std::find_if(commits.begin(), commits.end(),
+                             [&](const ReleaseCommit& commit) { return is_same_commit(commit, ours); });
+    }
     if (there == commits.end()) {
         commits.push_back(ours);
         return;
