@@ -157,7 +157,7 @@ private:
             name(journal, released);
         } else {
             released.published.side_files =
-                keep_side_files(*place_, journal.folder, staging.images(), options_.publish.key.get(), run_);
+                keep_side_files(*place_, journal.folder, released.published.images, options_.publish.key.get(), run_);
             Naming naming(journal, place_, registry_, nullptr, run_);
             naming.declare();
             released.published.changelog_changed = naming.changelog_changed();
@@ -185,9 +185,8 @@ private:
         }
         naming.declare();
         released.published.changelog_changed = naming.changelog_changed();
-        released.published.side_files =
-            keep_side_files(*place_, journal.folder, released.published.images, options_.publish.key.get(), run_);
-        remove_journal(*place_, key, run_);
+        released.published.side_files = naming.side_files();
+        remove_journal(*place_, key, naming_run_);
         naming.tell_races();
     }
 

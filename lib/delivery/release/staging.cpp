@@ -3,6 +3,8 @@
 #include "cooper/base/error.hpp"
 #include "cooper/delivery/keys.hpp"
 
+#include "delivery/release/naming.hpp"
+
 #include <fcntl.h>
 
 #include <algorithm>
@@ -118,36 +120,46 @@ void Staging::check_tested() const {
 }
 
 void Staging::look_up_tags() {
+    std::map<std::string, std::string> sources;  // of the images that want them, for messages
     for (const bool moving : {false, true}) {
         for (const ReleaseImage& image : images_) {
             for (const ReleasePush& push : image.pushes) {
                 for (const std::string& tag : moving ? push.moving_tags : push.tags) {
-                    look_up_tag(image, push.repository.with_tag(tag), moving);
+                    const ReleasedTag wanted{tagged(push.repository, tag), image.graph.root().digest, {}, moving};
+                    add_tag(wanted, sources.emplace(wanted.reference, image.image.source).second);
                 }
             }
         }
     }
+    for_all(
+        tags_.size(),
+        [&](std::size_t i, const Run& run) {
+            tags_[i].before = registry_->find_digest(oci::Reference::parse(tags_[i].reference), run);
+        },
+        run_);
+    for (const ReleasedTag& tag : tags_) {
+        if (tag.before && tag.changed() && !tag.moving && !options_.replace_tags) {
+            DifferentBytes taken(tag.reference + " names " + tag.before->text() + " already; " +
+                                 sources.at(tag.reference) + " is " + tag.manifest.text());
+            taken.advise("release under another tag, or move this one with --replace-tags");
+            throw taken;
+        }
+    }
 }
 
-void Staging::look_up_tag(const ReleaseImage& image, const oci::Reference& reference, bool moving) {
-    const Digest& ours = image.graph.root().digest;
-    const std::string text = reference.text();
-    const auto same = std::find_if(tags_.begin(), tags_.end(), [&](const auto& tag) { return tag.reference == text; });
-    if (same != tags_.end()) {
-        if (same->manifest == ours) {
-            return;
-        }
-        throw Error(ErrorCode::InvalidInput, "two images of the release would be named " + text)
+/// `first`: no other image wants this tag so far.
+void Staging::add_tag(const ReleasedTag& wanted, bool first) {
+    if (first) {
+        tags_.push_back(wanted);
+        return;
+    }
+    const bool same = std::any_of(tags_.begin(), tags_.end(), [&](const ReleasedTag& tag) {
+        return tag.reference == wanted.reference && tag.manifest == wanted.manifest;
+    });
+    if (!same) {
+        throw Error(ErrorCode::InvalidInput, "two images of the release would be named " + wanted.reference)
             .advise("give one of them another name with =NAME:TAG");
     }
-    const auto before = registry_->find_digest(reference, run_);
-    if (before && *before != ours && !moving && !options_.replace_tags) {
-        DifferentBytes taken(text + " names " + before->text() + " already; " + image.image.source + " is " +
-                             ours.text());
-        taken.advise("release under another tag, or move this one with --replace-tags");
-        throw taken;
-    }
-    tags_.push_back({text, ours, before, moving});
 }
 
 void Staging::stage_one(std::size_t index) {

@@ -41,7 +41,7 @@ public:
 private:
     void check_tested() const;
     void look_up_tags();
-    void look_up_tag(const ReleaseImage& image, const oci::Reference& reference, bool moving);
+    void add_tag(const ReleasedTag& wanted, bool first);
     void stage_one(std::size_t index);
     void push_unnamed(const ReleaseImage& image);
     void deliver(std::size_t index);
