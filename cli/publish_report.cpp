@@ -110,15 +110,15 @@ void print_published(const delivery::Published& published, const delivery::Build
     }
 }
 
-void print_plan(const std::vector<delivery::PlannedImage>& planned, const delivery::Place& place, bool json) {
-    if (json) {
-        Json images = Json::array();
-        for (const auto& image : planned) {
-            images.push_back(json_of(image));
-        }
-        print_json({{"place", place.name()}, {"images", std::move(images)}});
-        return;
+Json plan_json(const std::vector<delivery::PlannedImage>& planned, const delivery::Place& place) {
+    Json images = Json::array();
+    for (const auto& image : planned) {
+        images.push_back(json_of(image));
     }
+    return {{"place", place.name()}, {"images", std::move(images)}};
+}
+
+std::string plan_text(const std::vector<delivery::PlannedImage>& planned, const delivery::Place& place) {
     std::string out;
     for (const auto& image : planned) {
         out += image.name + ":" + image.tag + "\n";
@@ -140,7 +140,15 @@ void print_plan(const std::vector<delivery::PlannedImage>& planned, const delive
                         {"requests", when_known(std::to_string(image.requests))}},
                        "  ");
     }
-    print(out);
+    return out;
+}
+
+void print_plan(const std::vector<delivery::PlannedImage>& planned, const delivery::Place& place, bool json) {
+    if (json) {
+        print_json(plan_json(planned, place));
+    } else {
+        print(plan_text(planned, place));
+    }
 }
 
 }  // namespace cooper::cli

@@ -19,6 +19,8 @@ void warn_of_links(const delivery::Published& published, Session& session);
 void print_published(const delivery::Published& published, const delivery::BuildInfo& build,
                      const delivery::Place& place, Session& session, bool json);
 
+Json plan_json(const std::vector<delivery::PlannedImage>& planned, const delivery::Place& place);
+std::string plan_text(const std::vector<delivery::PlannedImage>& planned, const delivery::Place& place);
 void print_plan(const std::vector<delivery::PlannedImage>& planned, const delivery::Place& place, bool json);
 
 }  // namespace cooper::cli

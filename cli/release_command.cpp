@@ -61,6 +61,7 @@ public:
         line.value("--from", "PREFIX", "in front of images of the file, like docker-daemon: or oci:out/", from_);
         line.values("--push", "PREFIX", "ghcr.io/acme: tag it PREFIX/NAME:TAG there; repeatable", prefixes_);
         line.toggle("--replace-tags", "tags may name other images now; default: refused (exit code 10)", replace_tags_);
+        line.toggle("--plan", "say what would be sent and named, and write nothing", plan_);
         line.toggle("--undo", "take back the half-done release of this commit", undo_);
         line.heading("Version");
         line.value("--version", "V", "v1.2.3[-suffix]: what latest is decided by", version_);
@@ -107,7 +108,7 @@ public:
         Session session(output, connection_);
         obey_plan(session.environment());
         options.publish = publish_options(archive_, delivery_.expires);
-        options.publish.key = signing_.load_shared(session);
+        options.publish.key = plan_ ? nullptr : signing_.load_shared(session);
         options.push.sessions = session.places().upload_sessions;
         options.push.connections = archive_.jobs;
         options.spool = [&session] { return session.spool(); };
@@ -118,8 +119,14 @@ public:
         const delivery::BuildInfo build =
             place ? delivery_.complete("release", session) : delivery::BuildInfo(delivery_.build);
         const auto images = open_all(session, arguments, options.version);
-        const auto released = delivery::release(
-            images, build, place.get(), prefixes_.empty() ? nullptr : &session.registry(), options, session.run());
+        oci::RegistryClient* registry = prefixes_.empty() ? nullptr : &session.registry();
+        if (plan_) {
+            const auto plan = delivery::plan_release(images, build, place.get(), registry, options, session.run());
+            session.finish_progress();
+            print_release_plan(plan, place.get(), output.json);
+            return;
+        }
+        const auto released = delivery::release(images, build, place.get(), registry, options, session.run());
         delivery::write_job_summary(session.environment(),
                                     delivery::job_summary(released, build, place ? place->name() : ""));
         session.finish_progress();
@@ -254,6 +261,7 @@ private:
     std::string from_;
     std::vector<std::string> prefixes_;
     bool replace_tags_ = false;
+    bool plan_ = false;
     bool undo_ = false;
     std::string version_;
     std::string version_file_;

@@ -15,6 +15,14 @@ Json json_of_tag(const delivery::ReleasedTag& tag) {
             {"changed", tag.changed()}};
 }
 
+Json json_of_tags(const std::vector<delivery::ReleasedTag>& tags) {
+    Json all = Json::array();
+    for (const auto& tag : tags) {
+        all.push_back(json_of_tag(tag));
+    }
+    return all;
+}
+
 Json json_of_gate(const delivery::GateReport& gate) {
     return {{"kind", gate.passed.kind},       {"command", gate.passed.command},
             {"subject", gate.passed.subject}, {"took_ms", gate.took.count()},
@@ -27,10 +35,7 @@ Json released_json(const delivery::Released& released, const delivery::BuildInfo
         document["release"] = released.record_key;
     }
     document["changed"] = released.changed;
-    document["tags"] = Json::array();
-    for (const auto& tag : released.tags) {
-        document["tags"].push_back(json_of_tag(tag));
-    }
+    document["tags"] = json_of_tags(released.tags);
     document["gates"] = Json::array();
     for (const auto& gate : released.gates) {
         document["gates"].push_back(json_of_gate(gate));
@@ -38,9 +43,9 @@ Json released_json(const delivery::Released& released, const delivery::BuildInfo
     return document;
 }
 
-std::string tags_text(const delivery::Released& released) {
+std::string tags_text(const std::vector<delivery::ReleasedTag>& tags) {
     std::string out;
-    for (const auto& tag : released.tags) {
+    for (const auto& tag : tags) {
         out += printable(tag.reference) + "  " + tag.manifest.text() + (tag.changed() ? "" : "  (named it already)") +
                "\n";
     }
@@ -61,10 +66,20 @@ void print_released(const delivery::Released& released, const delivery::BuildInf
         out = published_text(released.published, *place, session.run()) +
               aligned({{"release", place->name() + "/" + released.record_key}});
     }
-    const std::string tags = tags_text(released);
+    const std::string tags = tags_text(released.tags);
     out += tags.empty() ? "" : (out.empty() ? "" : "\n") + tags;
     out += released.changed ? "" : "\nEverything was there already.\n";
     print(out);
+}
+
+void print_release_plan(const delivery::ReleasePlan& plan, const delivery::Place* place, bool json) {
+    if (json) {
+        Json document = place != nullptr ? plan_json(plan.images, *place) : Json::object();
+        document["tags"] = json_of_tags(plan.tags);
+        print_json(document);
+        return;
+    }
+    print((place != nullptr ? plan_text(plan.images, *place) : "") + tags_text(plan.tags));
 }
 
 }  // namespace cooper::cli

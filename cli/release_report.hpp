@@ -11,4 +11,6 @@ namespace cooper::cli {
 void print_released(const delivery::Released& released, const delivery::BuildInfo& build, const delivery::Place* place,
                     Session& session, bool json);
 
+void print_release_plan(const delivery::ReleasePlan& plan, const delivery::Place* place, bool json);
+
 }  // namespace cooper::cli

@@ -446,8 +446,13 @@ class InDirectory(ReleaseCase):
         self.cooper(*arguments, "--cmd", "%s {tar}" % no, "--log-dir", self.path("logs"), expect=GATE_SAID_NO)
         self.assertEqual([name for _, _, names in os.walk(place) for name in names if name != ".cooper.lock"], [])
         self.assertEqual(self.tags_of("app"), {})
+        plan = self.cooper(*arguments, "--plan").json
+        self.assertEqual([tag["before"] for tag in plan["tags"]], [None] * 8)
+        self.assertEqual(sorted(image["name"] for image in plan["images"]), sorted(self.names))
+        self.assertEqual(self.tags_of("app"), {})
         released = self.cooper(*arguments).json
         self.assertEqual(len(released["images"]), 4)
+        self.assertEqual([tag["reference"] for tag in released["tags"]], [tag["reference"] for tag in plan["tags"]])
         self.assertFalse(os.path.exists(os.path.join(place, self.branch, commit_of(1)[:7], ".staged")))
         self.assertFalse(self.cooper(*arguments).json["changed"])
         self.assertIn(commit_of(1)[:7], self.cooper("changelog", "dir:" + place, "--branch", self.branch).out)

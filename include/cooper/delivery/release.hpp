@@ -80,6 +80,16 @@ struct Released {
 Released release(const std::vector<ReleaseImage>& images, const BuildInfo& build, Place* place,
                  oci::RegistryClient* registry, const ReleaseOptions& options, const Run& run);
 
+/// What release() would do.
+struct ReleasePlan {
+    std::vector<PlannedImage> images;  ///< empty without a place
+    std::vector<ReleasedTag> tags;     ///< as they would be, and what they name now
+};
+/// Looks up what release() would look up, compares evidence, and writes nothing. Throws as release() does, but for
+/// gates, which are not asked.
+ReleasePlan plan_release(const std::vector<ReleaseImage>& images, const BuildInfo& build, Place* place,
+                         oci::RegistryClient* registry, const ReleaseOptions& options, const Run& run);
+
 /// A release whose names were appearing when it was cut, as its journal tells.
 struct UnfinishedRelease {
     std::string journal_key;

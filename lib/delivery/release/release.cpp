@@ -284,6 +284,19 @@ Released release(const std::vector<ReleaseImage>& images, const BuildInfo& build
     return Releaser(images, build, place, registry, options, run).release();
 }
 
+ReleasePlan plan_release(const std::vector<ReleaseImage>& images, const BuildInfo& build, Place* place,
+                         oci::RegistryClient* registry, const ReleaseOptions& options, const Run& run) {
+    check_images(images, place, registry);
+    ReleasePlan plan;
+    Staging staging(images, build, nullptr, nullptr, registry, options, run);
+    staging.look_up();
+    plan.tags = staging.tags();
+    if (place != nullptr) {
+        plan.images = plan_publish(to_publish(images), build, *place, options.publish, run);
+    }
+    return plan;
+}
+
 std::vector<UnfinishedRelease> unfinished_releases(Place& place, const std::string& branch, const Run& run) {
     std::vector<UnfinishedRelease> unfinished;
     for (const StoredJournal& stored : find_journals(place, branch_key(branch), "", run)) {

@@ -90,9 +90,13 @@ void Staging::spare(const std::vector<StagedTarball>& theirs) {
     });
 }
 
-void Staging::stage_all() {
+void Staging::look_up() {
     check_tested();
     look_up_tags();
+}
+
+void Staging::stage_all() {
+    look_up();
     published_.resize(images_.size());
     records_.resize(images_.size());
     for (std::size_t i = 0; i < images_.size(); ++i) {

@@ -25,7 +25,9 @@ public:
     Staging& operator=(const Staging&) = delete;
     ~Staging() override;
 
-    /// Throws as release() does before anything is visible.
+    /// Evidence and tags: what can be refused before a byte is sent.
+    void look_up();
+    /// look_up(), then everything else that release() does before anything is visible; throws as it does.
     void stage_all();
     /// What is going to be named; the times and the folder are the caller's to add.
     [[nodiscard]] Journal journal() const;
