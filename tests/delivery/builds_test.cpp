@@ -282,6 +282,21 @@ TEST_CASE("withdraw: a rebuilt changelog still says it, with all that was known 
     }
 }
 
+TEST_CASE("withdraw: without a repository the changelog knows less, and nothing is lost", "[unit][delivery]") {
+    Here here;
+    MemoryPlace place;
+    BuildInfo build = build_of(kOld);
+    build.repository = build.commit_url = "";
+    publish_build(place, build, here.run);
+    CHECK(parse_changelog(place.text(kChangelog)).at(0).commit == "abc1234");
+    CHECK(find_build(place, "main", "", here.run).commit == kOld);
+    withdraw_build(place, "main", "abc1234", "CVE-2024-1", here.run);
+    const std::string before = place.text(kChangelog);
+    place.set_text(kChangelog, "");
+    rebuild_changelog(place, "main", here.run);
+    CHECK(place.text(kChangelog) == before);
+}
+
 TEST_CASE("withdraw: the build is not published again", "[unit][delivery]") {
     Here here;
     MemoryPlace place;

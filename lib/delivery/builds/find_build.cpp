@@ -14,6 +14,8 @@ namespace {
 
 constexpr std::string_view kTarSuffix = ".tar";
 constexpr std::size_t kShownBuilds = 8;
+constexpr std::size_t kFullSha = 40;
+constexpr std::size_t kLongestSha = 64;  // SHA-256 repositories
 
 /// One may be an abbreviation of the other.
 bool may_be_one(std::string_view a, std::string_view b) {
@@ -106,7 +108,18 @@ FoundBuild Branch::build_in(const std::string& folder_name, BadRecord bad) const
         }
     }
     std::sort(build.tarballs.begin(), build.tarballs.end());
+    if (build.commit.size() < kFullSha && !build.tarballs.empty()) {
+        build.commit = commit_of_tarball(build.tarballs.front(), build.commit);
+    }
     return build;
+}
+
+/// A changelog without links knows the short name alone; the tarball knows the rest.
+std::string Branch::commit_of_tarball(const std::string& key, const std::string& known) const {
+    const auto facts = place_.find_tarball(key, run_);
+    const bool more = facts && facts->commit.starts_with(known) && facts->commit.size() <= kLongestSha &&
+                      facts->commit.find_first_not_of("0123456789abcdef") == std::string::npos;
+    return more ? facts->commit : known;
 }
 
 /// Where builds of this commit lie: as the changelog says, else in folders that it does not (yet) know.

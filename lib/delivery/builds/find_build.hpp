@@ -34,6 +34,7 @@ private:
     [[nodiscard]] std::vector<std::string> folders_of(const std::string& commit) const;
     void check_one(const std::vector<std::string>& folders, const std::string& commit) const;
     [[nodiscard]] std::optional<ReleaseRecord> record_in(const std::string& folder, BadRecord bad) const;
+    [[nodiscard]] std::string commit_of_tarball(const std::string& key, const std::string& known) const;
     [[nodiscard]] std::string shown_builds() const;
 
     Place& place_;

@@ -180,8 +180,11 @@ bool withdraw_entry(Place& place, const std::string& branch_prefix, const Parsed
     entry.images = there.images;
     entry.withdrawn = withdrawal;
     for (const std::string& key : entry_keys(place, branch_prefix, run)) {
-        const auto recorded = parse_entry_key(key).commit == entry.commit ? read_entry(place, key, run) : std::nullopt;
+        // A document without links knows the short name alone.
+        const bool maybe = parse_entry_key(key).commit.starts_with(there.short_sha);
+        const auto recorded = maybe ? read_entry(place, key, run) : std::nullopt;
         if (recorded && is_same_build(there, *recorded)) {
+            entry.commit = recorded->commit;
             entry.repository = recorded->repository;
             entry.subject = recorded->subject;
             entry.notes = recorded->notes;
