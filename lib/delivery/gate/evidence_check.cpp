@@ -88,6 +88,11 @@ std::string fields_that_differ(const ListedFile& now, const ListedFile& tested) 
     return out.empty() ? "size" : out;
 }
 
+bool differ_in_time_alone(const ListedFile& a, ListedFile b) {
+    b.mtime = a.mtime;
+    return a == b;
+}
+
 /// The lines of a tested layer by path, against which those of the layer at hand are held as they come.
 class TestedLayer {
 public:
@@ -111,8 +116,15 @@ public:
             return;
         }
         const std::string& tested = found->second.lines[found->second.next++];
-        if (tested != line) {
-            tell(line, fields_that_differ(parse_file_line(line, "the layer"), parse_file_line(tested, "the list")));
+        if (tested == line) {
+            return;
+        }
+        const ListedFile now = parse_file_line(line, "the layer"), then = parse_file_line(tested, "the list");
+        const std::string fields = fields_that_differ(now, then);
+        if (differ_in_time_alone(now, then)) {
+            tell_time(now.path, fields);
+        } else {
+            tell_path(now.path, fields);
         }
     }
 
@@ -129,8 +141,22 @@ public:
         }
     }
 
-    std::vector<std::string> take_lines() { return std::move(lines_); }
-    [[nodiscard]] std::size_t total() const noexcept { return total_; }
+    /// What differs in more than its time first: a rebuild gives every file another one.
+    [[nodiscard]] std::vector<std::string> lines() const {
+        std::vector<std::string> lines = lines_;
+        if (total_ > lines.size()) {
+            lines.push_back("and " + std::to_string(total_ - lines.size()) + " more files");
+        }
+        if (total_ > 0 && times_ > 0) {
+            lines.push_back("and " + std::to_string(times_) + " that differ in nothing but their time");
+        } else if (times_ > 0) {
+            lines.insert(lines.end(), time_lines_.begin(), time_lines_.end());
+            if (times_ > time_lines_.size()) {
+                lines.push_back("and " + std::to_string(times_ - time_lines_.size()) + " more files in their time");
+            }
+        }
+        return lines;
+    }
 
 private:
     struct Entries {
@@ -144,10 +170,17 @@ private:
             lines_.push_back(oci::printable(path) + ": " + what);
         }
     }
+    void tell_time(const std::string& path, const std::string& what) {
+        if (++times_ <= kMaxTold) {
+            time_lines_.push_back(oci::printable(path) + ": " + what);
+        }
+    }
 
     std::unordered_map<std::string, Entries> by_path_;
     std::vector<std::string> lines_;
     std::size_t total_ = 0;
+    std::vector<std::string> time_lines_;  // of files that differ in nothing else
+    std::size_t times_ = 0;
 };
 
 /// The list of files beside the evidence, once its digest is known to be right.
@@ -314,14 +347,13 @@ private:
         list_layer_files(
             at_hand_, layer_, [&](const std::string& line) { tested.compare(line); }, run_);
         tested.find_missing();
-        if (tested.total() == 0) {
+        const std::vector<std::string> told = tested.lines();
+        if (told.empty()) {
             lines_.push_back(where + ": the same files; their order or the tar's own bytes differ");
         }
-        std::vector<std::string> told = tested.take_lines();
-        for (std::string& line : told) {
-            line.insert(0, where + ": ");
+        for (const std::string& line : told) {
+            lines_.push_back(where + ": " + line);
         }
-        add_counted(lines_, where, std::move(told), tested.total(), "files");
     }
 
     [[noreturn]] void fail() {

@@ -46,6 +46,7 @@ struct ListedFile {
     std::string attributes;
     std::string path;
     std::string link;
+    bool operator==(const ListedFile&) const = default;
 };
 /// Throws Error{InvalidInput}; `what` names the list.
 ListedFile parse_file_line(std::string_view line, const std::string& what);
