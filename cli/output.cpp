@@ -101,7 +101,7 @@ void OutputFlags::declare(CommandLine& line) {
     line.toggle("-q, --quiet", "nothing but warnings and errors on standard error", quiet);
     line.toggle("--no-progress", "no bars; default: bars on a terminal, plain lines elsewhere", no_progress);
     log_dir = Environment::process().get("COOPER_LOG_DIR").value_or("");
-    line.value("--log-dir", "DIR", "keep what is said, and what builds and gates say, in DIR; default: $COOPER_LOG_DIR",
+    line.value("--log-dir", "DIR", "keep what is said, by builds and gates too, in DIR; default: $COOPER_LOG_DIR",
                log_dir);
 }
 

@@ -24,7 +24,8 @@ constexpr std::size_t kMaxText = 64 * 1024 * 1024;
 constexpr std::string_view kLockName = ".cooper.lock";
 constexpr std::string_view kStagedDirectory = ".staged";
 constexpr std::chrono::milliseconds kLockPoll{5};
-constexpr int kDirectoryTries = 16;  // against another writer that tidies up the same directory
+constexpr std::size_t kMaxElement = 255;  // bytes of a name, on nearly every file system
+constexpr int kDirectoryTries = 16;       // against another writer that tidies up the same directory
 
 /// An exclusive lock between processes and threads, held while it lives.
 class DirectoryLock {
@@ -357,6 +358,13 @@ private:
             if (element.empty() || element == "." || element == ".." || element.find('\0') != std::string_view::npos) {
                 throw Error(ErrorCode::InvalidInput,
                             "key \"" + percent_encode(key, "/:@+") + "\" is no path in " + name());
+            }
+            if (element.size() > kMaxElement) {
+                Error error(ErrorCode::InvalidInput, "a directory cannot hold the key \"" +
+                                                         percent_encode(key, "/:@+%") + "\": a name has at most " +
+                                                         std::to_string(kMaxElement) + " bytes there");
+                error.advise("a bucket, or a shorter name of the branch");
+                throw Error(error);
             }
         }
         return root_ / key;
