@@ -30,7 +30,7 @@ constexpr std::string_view kExitCodes =
     "    4  bytes are not what their digest, size or signature says\n"
     "    5  not the same again, or not to the grade that was asked (reproduce, verify)\n"
     "    6  a gate said no: a scanner found something, or a test failed\n"
-    "    7  credentials are missing, wrong or not sufficient (registry, S3, STS)\n"
+    "    7  credentials are missing, wrong or not sufficient (registry, S3, STS), or who asks may not (authorize)\n"
     "    8  the network or a service failed, retries used up\n"
     "    9  lost the race for the changelog, or the store cannot do it safely\n"
     "   10  the same commit was published before with other bytes\n"
