@@ -104,6 +104,31 @@ TEST_CASE("engine builder: the name comes back as the engine spells it", "[unit]
     REQUIRE(builder.build(request_for({"r/a:src"}), {}) == "docker.io/r/a:src");
 }
 
+TEST_CASE("engine builder: base images are pulled and steps run again when that is asked for", "[unit][build]") {
+    ScriptedEngine engine(building(""));
+    EngineBuilder builder(engine.client(), nullptr);
+    const auto query_of_build = [&](bool pull, bool no_cache) {
+        BuildRequest request = request_for({"r/a:src"});
+        request.pull = pull;
+        request.no_cache = no_cache;
+        builder.build(request, {});
+        std::string query;
+        for (const std::string& call : engine.calls()) {
+            if (const std::size_t at = call.find("/build?"); at != std::string::npos) {
+                query = "&" + call.substr(at + 7) + "&";  // of the last one
+            }
+        }
+        return query;
+    };
+    const std::string plain = query_of_build(false, false);
+    REQUIRE(plain.find("&dockerfile=Dockerfile&") != std::string::npos);
+    REQUIRE(plain.find("pull=") == std::string::npos);
+    REQUIRE(plain.find("nocache=") == std::string::npos);
+    const std::string fresh = query_of_build(true, true);
+    REQUIRE(fresh.find("&pull=1&") != std::string::npos);
+    REQUIRE(fresh.find("&nocache=1&") != std::string::npos);
+}
+
 TEST_CASE("engine builder: a name that cannot be given tells which ones are", "[unit][build]") {
     ScriptedEngine engine(building("", "lock"));
     EngineBuilder builder(engine.client(), nullptr);

@@ -71,6 +71,13 @@ TEST_CASE("runtime api builder: what must be in the Dockerfile is refused", "[un
     SECTION("platform") {
         request.platform = oci::Platform::host();
     }
+    SECTION("base images pulled anew") {
+        REQUIRE_FALSE(builder.abilities().pull_and_no_cache);
+        request.pull = true;
+    }
+    SECTION("no cache") {
+        request.no_cache = true;
+    }
     REQUIRE(error_of([&] { builder.build(request, {}); }).code() == ErrorCode::Unsupported);
     REQUIRE(scene.http.log().empty());
 }

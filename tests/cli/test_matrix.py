@@ -85,7 +85,7 @@ class Matrix(case.TestCase):
         self.fails(2, "matrix", "--axis", "a=1", "--axis", "a=2", says="--axis: a is given twice")
         self.fails(2, "matrix", "--axis", "a=1", "--exclude", "b=1", says='there is no "b"')
         self.fails(2, "matrix", "--axis", "a=1,2", "--make", "image=acme/app:1", says=["two jobs make the image acme/app:1", "name every axis"])
-        self.fails(2, "matrix", "--axis", "a=A", "--make", "image={a}/b:1", says=["job a=A", "lowercase"])
+        self.fails(2, "matrix", "--axis", "a=A", "--make", "image=acme/{a}:1", says=["job a=A", "lowercase"])
         self.fails(2, "matrix", "--axis", "a=1", "--make", "image=b:{version}", says=["no such value", "--version-file VERSION"])
         self.fails(2, "matrix", "--axis", "a=" + ",".join(map(str, range(257))), says="makes 257 jobs")
         self.fails(2, "matrix", "--axis", "a=1", "--version-file", self.workspace.file("bad", "1.2\n"), says=["--version-file", "does not hold one version"])
