@@ -71,6 +71,16 @@ class Digests(Gate):
         self.cooper("save", self.archive("site.tar"), "--layers", "uncompressed", "-o", self.path("plain.tar"))
         self.gate(self.archive("plain.tar"), "--expect", self.path("digests"))
 
+    def test_what_was_tested_from_an_archive_may_come_from_a_registry(self):
+        """Engines and archives keep no manifest; a test {image} is then exactly the one of the registry."""
+        self.cooper("save", self.image(), "--layers", "uncompressed", "-o", self.path("plain.tar"))
+        self.gate(self.archive("plain.tar"), "--record", self.path("digests"))
+        registry = case.FakeRegistry(self.path("site.tar"))
+        self.addCleanup(registry.close)
+        source = registry.address + "/acme/site:1=acme/site:1"
+        self.gate(source, "--expect", self.path("digests"), "--test", self.script('echo "$1"') + " {image}")
+        self.assertIn(registry.address + "/acme/site:1@" + registry.manifest["digest"] + "\n", self.log("test-site_1.log"))
+
     def test_without_lists_of_files_digests_decide(self):
         self.record("--no-files")
         self.assertEqual(os.listdir(self.path("digests")), ["acme_site_1.evidence.json"])
