@@ -11,6 +11,7 @@
 #include "release_images.hpp"
 #include "release_report.hpp"
 #include "signing_flags.hpp"
+#include "trigger_flags.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -73,9 +74,8 @@ public:
                         return parse_latest(given);
                     });
         line.toggle("--force-latest", "move it backwards all the same", force_latest_);
-        line.value("--event", "EVENT", "GitHub's trigger: what cooper plan says of it goes for this release too",
-                   event_);
-        line.value("--rebuild", "BOOL", "with a dispatch: bases are rebuilt", rebuild_);
+        trigger_.declare_event(line);
+        trigger_.declare_rebuild(line);
         gates_.declare(line);
         delivery_.declare(line, "s3://BUCKET[/PREFIX] or dir:PATH");
         signing_.declare(line);
@@ -106,7 +106,7 @@ public:
         options.evidence = evidence ? &*evidence : nullptr;
 
         Session session(output, connection_);
-        obey_plan(session.environment());
+        obey_plan(session);
         options.publish = publish_options(archive_, delivery_.expires);
         options.publish.key = plan_ ? nullptr : signing_.load_shared(session);
         options.push.sessions = session.places().upload_sessions;
@@ -152,18 +152,16 @@ private:
     }
 
     /// What `cooper plan` says for this trigger; flags that were given stand.
-    void obey_plan(const Environment& environment) {
-        if (event_.empty()) {
+    void obey_plan(Session& session) {
+        if (trigger_.event.empty()) {
             return;
         }
-        const build::Trigger trigger = as_usage("--event", [&] {
-            return build::trigger_of(event_, environment.get("GITHUB_REF").value_or(""), rebuild_ == "true");
-        });
+        const build::Trigger trigger = trigger_.trigger(delivery_.directory, session.environment(), session.run());
         const build::TriggerRow& row = build::row_of(trigger);
         if (!row.publish) {
             throw Error(ErrorCode::AccessDenied,
                         "nothing is released from a " + std::string(to_string(trigger)) + ": " + std::string(row.why))
-                .advise("cooper plan --event " + event_ + " shows what this trigger may do");
+                .advise("cooper plan --event " + trigger_.event + " shows what this trigger may do");
         }
         if (!row.latest && !latest_given_) {
             latest_ = build::Latest::Never;
@@ -268,8 +266,7 @@ private:
     build::Latest latest_ = build::Latest::Auto;
     bool latest_given_ = false;
     bool force_latest_ = false;
-    std::string event_;
-    std::string rebuild_;
+    TriggerFlags trigger_;
     GateFlags gates_;
     DeliveryFlags delivery_;
     SigningFlags signing_;
