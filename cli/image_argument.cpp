@@ -52,7 +52,9 @@ ImageArgument ImageArgument::parse(std::string_view text) {
     }
     std::reverse(argument.names.begin(), argument.names.end());
     argument.source = source;
-    argument.place = as_usage("", [&] { return oci::PlaceName::parse(source, Use::Read); });
+    argument.place = is_path(source) || is_archive_name(source)
+                         ? parse_source(source)
+                         : as_usage("", [&] { return oci::PlaceName::parse(source, Use::Read); });
     return argument;
 }
 

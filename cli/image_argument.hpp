@@ -16,7 +16,7 @@
 
 namespace cooper::cli {
 
-/// Parsed, nothing opened yet.
+/// Parsed, nothing opened yet. What looks like a file ("./layout", "app.tar") is one, and must exist.
 struct ImageArgument {
     std::string source;                 ///< as typed, without the names
     oci::PlaceName place;               ///< where it is

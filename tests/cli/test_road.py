@@ -55,6 +55,11 @@ class Append(case.TestCase):
 
 
 class Publish(case.TestCase):
+    def test_what_looks_like_a_file_is_one(self):
+        said = self.publish(self.image() + "=site:latest", "--json").json
+        self.assertEqual([image["tag"] for image in said["images"]], ["latest"])
+        self.fails(2, "publish", "./missing.tar=site:1", "--to", "dir:" + self.path("out"), says="there is no such file")
+
     def test_the_whole_road(self):
         archive = self.image()
         said = self.publish("docker-archive:" + archive, "docker-archive:" + archive + "=portal:latest", "--notes", "Please read.", "--json").json

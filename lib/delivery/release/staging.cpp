@@ -54,6 +54,14 @@ const EvidenceSet::Item& evidence_of_image(const EvidenceSet& evidence, const Re
     return evidence.of(label_of(image));
 }
 
+/// By which an engine would run this very image.
+const std::string& runnable_name(const PublishImage& image) {
+    if (!image.origin.pinned.empty()) {
+        return image.origin.pinned;
+    }
+    return image.repo_tags.empty() ? image.source : image.repo_tags.front();
+}
+
 std::optional<Digest> digest_of_hex(const std::string& hex) {
     return hex.empty() ? std::nullopt : std::optional(Digest::parse("sha256:" + hex));
 }
@@ -227,7 +235,7 @@ void Staging::run_gates(std::size_t index) {
     const PublishImage& image = images_[index].image;
     GateSubject subject{image.name,
                         image.tag,
-                        image.repo_tags.empty() ? image.source : image.repo_tags.front(),
+                        runnable_name(image),
                         image.image.manifest.config.digest.text(),
                         image.image.manifest.raw.digest.text(),
                         {},
