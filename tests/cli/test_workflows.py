@@ -310,9 +310,10 @@ class Run(NeedsYaml):
         self.assertTrue([path for path in run.artifacts["logs-cpu-py3.12-1"] if "test" in path])
         pull = self.runner("pull_request", "refs/heads/main", registry=registry.address + "/acme")
         self.assertEqual(pull.run(workflow("matrix")), ["define-matrix", "build-and-test"])
-        self.place = "dir:" + self.path("out-weekly")
+        delivered = sorted(os.walk(self.path("out")))
         weekly = self.runner("schedule", "refs/heads/main", registry=registry.address + "/weekly")
         self.assertEqual(weekly.run(workflow("matrix")), jobs + ["publish"])
+        self.assertEqual(sorted(os.walk(self.path("out"))), delivered)
         self.assertEqual(self.cooper("list-tags", registry.address + "/weekly/opencrate-cpu-py3.12", "--json").json["tags"], ["v1.2.3"])
 
     def test_one_image_that_was_not_tested_stops_all(self):
