@@ -11,6 +11,7 @@
 #include "release_images.hpp"
 #include "release_report.hpp"
 #include "signing_flags.hpp"
+#include "tags_flags.hpp"
 #include "trigger_flags.hpp"
 
 #include <nlohmann/json.hpp>
@@ -20,19 +21,6 @@
 namespace cooper::cli {
 
 namespace {
-
-build::Latest parse_latest(std::string_view text) {
-    if (text == "auto") {
-        return build::Latest::Auto;
-    }
-    if (text == "always") {
-        return build::Latest::Always;
-    }
-    if (text == "never") {
-        return build::Latest::Never;
-    }
-    throw Error(ErrorCode::InvalidInput, "\"" + std::string(text) + "\" is none of auto, always, never");
-}
 
 class ReleaseCommand final : public Command {
 public:

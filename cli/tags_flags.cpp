@@ -9,19 +9,6 @@ namespace cooper::cli {
 
 namespace {
 
-build::Latest parse_latest(std::string_view text) {
-    if (text == "auto") {
-        return build::Latest::Auto;
-    }
-    if (text == "always") {
-        return build::Latest::Always;
-    }
-    if (text == "never") {
-        return build::Latest::Never;
-    }
-    throw Error(ErrorCode::InvalidInput, "\"" + std::string(text) + "\" is none of auto, always, never");
-}
-
 template <std::size_t N>
 std::string one_of(std::string_view text, const std::array<std::string_view, N>& words) {
     if (std::find(words.begin(), words.end(), text) != words.end()) {
@@ -40,6 +27,19 @@ constexpr std::array<std::string_view, 4> kProfiles{kDefaultProfile, "v0", "v1",
 constexpr std::array<std::string_view, 2> kDialects{kDefaultDialect, "build.sh"};
 
 }  // namespace
+
+build::Latest parse_latest(std::string_view text) {
+    if (text == "auto") {
+        return build::Latest::Auto;
+    }
+    if (text == "always") {
+        return build::Latest::Always;
+    }
+    if (text == "never") {
+        return build::Latest::Never;
+    }
+    throw Error(ErrorCode::InvalidInput, "\"" + std::string(text) + "\" is none of auto, always, never");
+}
 
 void TagsFlags::declare(CommandLine& line) {
     line.heading("Which tags");

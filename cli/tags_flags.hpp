@@ -17,6 +17,9 @@ namespace cooper::cli {
 inline constexpr std::string_view kDefaultProfile = "cooper";
 inline constexpr std::string_view kDefaultDialect = "metadata-action";
 
+/// "auto", "always", "never". Throws Error{InvalidInput}.
+build::Latest parse_latest(std::string_view text);
+
 struct TagsFlags {
     std::string profile;
     std::string version;

@@ -1,4 +1,5 @@
 #include "cooper/base/digest.hpp"
+#include "cooper/base/file_digest.hpp"
 #include "cooper/base/files.hpp"
 #include "cooper/base/text.hpp"
 #include "cooper/delivery/builds.hpp"
@@ -65,7 +66,7 @@ public:
         const auto place = session.place(place_, "--in");
         for (AskedFile& file : asked) {
             if (file.sha256.empty()) {
-                file.sha256 = hash_of(file.given, session.run());
+                file.sha256 = std::string(sha256_of_file(file.given, session.run()).hex());
             }
             file.delivered = delivery::whose(*place, branch_, file.sha256, session.run());
         }
@@ -86,18 +87,6 @@ private:
                              "sha256sum FILE prints it");
         }
         return {};
-    }
-
-    static std::string hash_of(const std::string& path, const Run& run) {
-        const FileRanged file(path);
-        const auto source = file.open();
-        Hasher hasher;
-        std::vector<std::byte> buffer(kStreamStep);
-        while (const std::size_t count = source->read(buffer)) {
-            run.check();
-            hasher.update(Bytes(buffer).first(count));
-        }
-        return std::string(hasher.finish().hex());
     }
 
     void report(Session& session, const delivery::Place& place, const std::vector<AskedFile>& asked) {

@@ -1,6 +1,7 @@
 // A gate's program: what it sees, how it is run, and what its end means.
 #include "cooper/delivery/gate.hpp"
 
+#include "cooper/base/file_digest.hpp"
 #include "cooper/base/files.hpp"
 #include "cooper/base/process.hpp"
 #include "cooper/base/ranged.hpp"
@@ -44,18 +45,6 @@ std::string_view word_of(GateKind kind) {
 template <std::size_t N>
 bool is_one_of(const std::array<std::string_view, N>& names, std::string_view name) {
     return std::find(names.begin(), names.end(), name) != names.end();
-}
-
-Digest digest_of_file(const fs::path& path, const Run& run) {
-    const FileRanged file(path);
-    const auto source = file.open();
-    const auto buffer = std::make_unique_for_overwrite<std::byte[]>(kStreamStep);
-    Hasher hasher;
-    while (const auto count = source->read({buffer.get(), kStreamStep})) {
-        run.check();
-        hasher.update({buffer.get(), count});
-    }
-    return hasher.finish();
 }
 
 /// "scan-app_1": of kind, number and image, for files.
@@ -132,7 +121,7 @@ private:
             broken(error.what());
         }
         try {
-            report_.tool = digest_of_file(report_.program, run_);
+            report_.tool = sha256_of_file(report_.program, run_);
         } catch (const Error&) {  // may be run, may not be read: its digest is for the record only
             report_.tool.reset();
         }
@@ -141,7 +130,7 @@ private:
     void check_tarball(const std::string& otherwise) {
         std::optional<Digest> now;
         try {
-            now = digest_of_file(subject_.tarball, run_);
+            now = sha256_of_file(subject_.tarball, run_);
         } catch (const Error& error) {
             broken("the tarball " + otherwise + ": " + error.what());
         }

@@ -1,5 +1,6 @@
 // A directory tree as a place: the bucket's layout and the bucket's promises, by rename and flock.
 #include "cooper/base/error.hpp"
+#include "cooper/base/file_digest.hpp"
 #include "cooper/base/files.hpp"
 #include "cooper/base/text.hpp"
 #include "cooper/delivery/place.hpp"
@@ -221,7 +222,7 @@ public:
         if (!facts || facts->size != size) {
             facts = TarballFacts{};
             facts->size = size;
-            facts->sha256 = hash_file(path, run);
+            facts->sha256 = sha256_of_file(path, run).hex();
         }
         return facts;
     }
@@ -394,18 +395,6 @@ private:
         const fs::path path = path_of(key);
         MadeDirectories made;
         in_directory(made, path.parent_path(), [&] { write_file(path, text); });
-    }
-
-    [[nodiscard]] static std::string hash_file(const fs::path& path, const Run& run) {
-        const FileRanged file(path);
-        const auto source = file.open();
-        Hasher hasher;
-        std::vector<std::byte> buffer(kStreamStep);
-        while (const std::size_t count = source->read(buffer)) {
-            run.check();
-            hasher.update(Bytes(buffer).first(count));
-        }
-        return std::string(hasher.finish().hex());
     }
 
     fs::path root_;
