@@ -21,13 +21,17 @@ std::string delimiter_of(const std::string& value) {
 
 }  // namespace
 
-void write_github_output(const Environment& environment,
-                         const std::vector<std::pair<std::string, std::string>>& values) {
-    const auto path = environment.get("GITHUB_OUTPUT");
-    if (!path) {
+void require_github_output(const Environment& environment) {
+    if (!environment.get("GITHUB_OUTPUT")) {
         throw UsageError("--github-output: GITHUB_OUTPUT is not set, so this is no step of GitHub Actions",
                          "--json, or GITHUB_OUTPUT=FILE");
     }
+}
+
+void write_github_output(const Environment& environment,
+                         const std::vector<std::pair<std::string, std::string>>& values) {
+    require_github_output(environment);
+    const auto path = environment.get("GITHUB_OUTPUT");
     std::string text;
     for (const auto& [name, value] : values) {
         if (value.find('\n') == std::string::npos) {

@@ -9,6 +9,9 @@
 
 namespace cooper::cli {
 
+/// Throws UsageError when $GITHUB_OUTPUT is not set: to be called before anything is done that cannot be undone.
+void require_github_output(const Environment& environment);
+
 /// Appends NAME and VALUE pairs to the file that $GITHUB_OUTPUT names, as one write. Values may have several lines.
 /// Throws UsageError when the variable is not set, SystemError when the file cannot be written.
 void write_github_output(const Environment& environment,

@@ -5,6 +5,7 @@
 #include "archive_flags.hpp"
 #include "command.hpp"
 #include "delivery_flags.hpp"
+#include "github_output.hpp"
 #include "image_argument.hpp"
 #include "publish_report.hpp"
 #include "signing_flags.hpp"
@@ -43,6 +44,7 @@ public:
         delivery_.declare(line, "s3://BUCKET[/PREFIX] or dir:PATH; required");
         line.value("--lock", "FILE", "also write the lock here; for several images a directory", lock_);
         signing_.declare(line);
+        line.toggle("--github-output", "write tarballs, changelog and expires to $GITHUB_OUTPUT too", github_output_);
         line.toggle("--plan", "say what would be fetched, copied, sent and reused, and write nothing", plan_);
         line.toggle("--send-all", "do not let the store copy from the image's newest tarball there", send_all_);
         line.heading("Archive");
@@ -67,6 +69,9 @@ public:
         delivery_.check();
 
         Session session(output, connection_);
+        if (github_output_) {
+            require_github_output(session.environment());
+        }
         const auto key = plan_ ? nullptr : signing_.load_shared(session);
         const auto place = session.place(delivery_.to, "--to");
         const delivery::BuildInfo build = delivery_.complete("publish", session);
@@ -86,6 +91,9 @@ public:
         const auto published = delivery::publish(images, build, *place, options, session.run());
         write_locks(published);
         delivery::write_job_summary(session.environment(), delivery::job_summary(published, build, place->name()));
+        if (github_output_) {
+            write_github_output(session.environment(), published_outputs(published, *place));
+        }
         session.finish_progress();
         print_published(published, build, *place, session, output.json);
     }
@@ -111,6 +119,7 @@ private:
     DeliveryFlags delivery_;
     std::string lock_;
     SigningFlags signing_;
+    bool github_output_ = false;
     bool plan_ = false;
     bool send_all_ = false;
     ArchiveFlags archive_;

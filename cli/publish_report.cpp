@@ -67,6 +67,28 @@ Json published_json(const delivery::Published& published, const delivery::BuildI
         {"changelog", {{"key", published.changelog_key}, {"changed", published.changelog_changed}}}};
 }
 
+std::vector<std::pair<std::string, std::string>> published_outputs(const delivery::Published& published,
+                                                                   const delivery::Place& place) {
+    Json tarballs = Json::array();
+    std::optional<TimePoint> expires;
+    for (const auto& image : published.images) {
+        tarballs.push_back({{"name", image.name},
+                            {"tag", image.tag},
+                            {"uri", place.name() + "/" + image.key},
+                            {"file", image.file},
+                            {"size", image.size},
+                            {"sha256", image.sha256},
+                            {"image_id", image.image_id}});
+        if (image.link.expires && (!expires || *image.link.expires < *expires)) {
+            expires = image.link.expires;
+        }
+    }
+    return {{"place", place.name()},
+            {"changelog", place.name() + "/" + published.changelog_key},
+            {"tarballs", tarballs.dump(-1, ' ', true, Json::error_handler_t::replace)},
+            {"expires", expires ? format_rfc3339(*expires) : ""}};
+}
+
 std::string published_text(const delivery::Published& published, const delivery::Place& place, const Run& run) {
     std::string out;
     for (const auto& image : published.images) {

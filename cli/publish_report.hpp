@@ -13,6 +13,10 @@ namespace cooper::cli {
 Json published_json(const delivery::Published& published, const delivery::BuildInfo& build,
                     const delivery::Place& place);
 std::string published_text(const delivery::Published& published, const delivery::Place& place, const Run& run);
+/// What later steps of a workflow may use, by name: place, changelog, tarballs (JSON, one line) and expires. No links:
+/// whoever has one has the file, and outputs are not masked.
+std::vector<std::pair<std::string, std::string>> published_outputs(const delivery::Published& published,
+                                                                   const delivery::Place& place);
 /// Links that end earlier than asked.
 void warn_of_links(const delivery::Published& published, Session& session);
 

@@ -7,6 +7,7 @@
 #include "command.hpp"
 #include "delivery_flags.hpp"
 #include "gate_flags.hpp"
+#include "github_output.hpp"
 #include "image_argument.hpp"
 #include "release_images.hpp"
 #include "release_report.hpp"
@@ -50,6 +51,8 @@ public:
         line.value("--from", "PREFIX", "in front of images of the file, like docker-daemon: or oci:out/", from_);
         line.values("--push", "PREFIX", "ghcr.io/acme: tag it PREFIX/NAME:TAG there; repeatable", prefixes_);
         line.toggle("--replace-tags", "tags may name other images now; default: refused (exit code 10)", replace_tags_);
+        line.toggle("--github-output", "write tarballs, tags, release and changelog to $GITHUB_OUTPUT too",
+                    github_output_);
         line.toggle("--plan", "say what would be sent and named, and write nothing", plan_);
         line.toggle("--undo", "take back the half-done release of this commit", undo_);
         line.heading("Version");
@@ -94,6 +97,9 @@ public:
         options.evidence = evidence ? &*evidence : nullptr;
 
         Session session(output, connection_);
+        if (github_output_) {
+            require_github_output(session.environment());
+        }
         obey_plan(session);
         options.publish = publish_options(archive_, delivery_.expires);
         options.publish.key = plan_ ? nullptr : signing_.load_shared(session);
@@ -117,6 +123,9 @@ public:
         const auto released = delivery::release(images, build, place.get(), registry, options, session.run());
         delivery::write_job_summary(session.environment(),
                                     delivery::job_summary(released, build, place ? place->name() : ""));
+        if (github_output_) {
+            write_github_output(session.environment(), released_outputs(released, place.get()));
+        }
         session.finish_progress();
         print_released(released, build, place.get(), session, output.json);
     }
@@ -247,6 +256,7 @@ private:
     std::string from_;
     std::vector<std::string> prefixes_;
     bool replace_tags_ = false;
+    bool github_output_ = false;
     bool plan_ = false;
     bool undo_ = false;
     std::string version_;

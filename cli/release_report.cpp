@@ -72,6 +72,22 @@ void print_released(const delivery::Released& released, const delivery::BuildInf
     print(out);
 }
 
+std::vector<std::pair<std::string, std::string>> released_outputs(const delivery::Released& released,
+                                                                  const delivery::Place* place) {
+    std::vector<std::pair<std::string, std::string>> outputs;
+    if (place != nullptr) {
+        outputs = published_outputs(released.published, *place);
+        outputs.emplace_back("release", place->name() + "/" + released.record_key);
+    }
+    Json tags = Json::array();
+    for (const auto& tag : released.tags) {
+        tags.push_back(tag.reference + "@" + tag.manifest.text());
+    }
+    outputs.emplace_back("tags", tags.dump());
+    outputs.emplace_back("changed", released.changed ? "true" : "false");
+    return outputs;
+}
+
 void print_release_plan(const delivery::ReleasePlan& plan, const delivery::Place* place, bool json) {
     if (json) {
         Json document = place != nullptr ? plan_json(plan.images, *place) : Json::object();

@@ -29,6 +29,18 @@ class Release(case.TestCase):
             self.assertEqual(([image["name"] for image in said["images"]], said["changed"]), (["c"], number == 0))
         self.assertEqual([image["name"] for image in self.record()["images"]], ["a", "b", "c"])
 
+    def test_outputs_for_later_steps(self):
+        outputs = self.path("outputs")
+        said = self.release(self.image(), "--github-output", GITHUB_OUTPUT=outputs).json
+        with open(outputs, encoding="utf-8") as text:
+            values = dict(line.split("=", 1) for line in text.read().splitlines())
+        self.assertEqual(sorted(values), ["changed", "changelog", "expires", "place", "release", "tags", "tarballs"])
+        tarball, = json.loads(values["tarballs"])
+        self.assertEqual((tarball["sha256"], tarball["uri"]), (said["images"][0]["sha256"], values["place"] + "/main/abc1234/site:1.tar"))
+        self.assertEqual((values["changed"], values["tags"]), ("true", "[]"))
+        self.release(self.image("other.tar", tag="acme/other:1"), "--github-output", expect=2)
+        self.assertFalse(os.path.exists(self.path("out/main/abc1234/other:1.tar")))
+
     def test_images_that_name_no_transport(self):
         self.image("one.tar")
         listed = self.workspace.file("list", "one.tar=one:1\n")
