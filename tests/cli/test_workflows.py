@@ -347,7 +347,7 @@ class Run(NeedsYaml):
             os.makedirs(os.path.join(place, "built/images"))
             os.symlink(site, os.path.join(place, "built/images/app.tar"))
             os.symlink(self.path("digests"), os.path.join(place, "built/digests"))
-            environment = {**self.base, "GITHUB_STEP_SUMMARY": place + ".summary", "GITHUB_EVENT_NAME": "workflow_dispatch", "COOPER_LOG_DIR": "logs",
+            environment = {**self.base, "GITHUB_STEP_SUMMARY": place + ".summary", "GITHUB_OUTPUT": place + ".output", "GITHUB_EVENT_NAME": "workflow_dispatch", "COOPER_LOG_DIR": "logs",
                            "PLACE": "dir:" + place + ".out", "BRANCH": name, "COMMIT": COMMIT, "DRY_RUN": "false", "EXPIRES": "12h", "NOTES": name,
                            "GITHUB_REF_NAME": name}
             done = subprocess.run(["bash", "-e", "-c", publish["run"]], cwd=place, env=environment, capture_output=True, timeout=120, check=False)
@@ -359,6 +359,8 @@ class Run(NeedsYaml):
             self.assertEqual(len(log["entries"]), 1, name)
             with open(place + ".summary", encoding="utf-8") as summary:
                 self.assertNotRegex(summary.read(), r"(?<!\\)<(script|img|svg)|\]\(javascript:", name)
+            self.assertEqual(sorted(runner.read_outputs(place + ".output")),
+                             ["changed", "changelog", "expires", "place", "release", "tags", "tarballs"], name)
             for path in os.listdir(os.path.join(place, "logs")):
                 with open(os.path.join(place, "logs", path), "rb") as file:
                     self.assertNotRegex(file.read(), rb"[\x00-\x08\x0b-\x1f\x7f]", name)
