@@ -169,8 +169,8 @@ public:
                 removed |= place_->remove_tarball(staged.key, staged.facts, run_);
             });
         }
-        for (const auto& [key, text] : journal_.locks) {
-            attempt("lock " + key, [&] { take_back_lock(key, text); });
+        for (const auto& lock : journal_.locks) {
+            attempt("lock " + lock.first, [&] { take_back_lock(lock.first, lock.second); });
         }
         attempt(std::string(kReleaseFile), [&] { take_back_record(); });
         if (removed) {
