@@ -139,7 +139,9 @@ TagsReport report_of(const build::TagRecord& before, const build::TagRecord& aft
     TagsReport report;
     Json tags = Json::object();
     std::vector<std::string> changed;
-    for (const auto& [level, tag] : after.tags) {
+    for (const auto& now : after.tags) {
+        const std::string& level = now.first;
+        const std::string& tag = now.second;
         const auto old = std::find_if(before.tags.begin(), before.tags.end(),
                                       [&](const auto& there) { return there.first == level; });
         const std::string old_tag = old == before.tags.end() ? "" : old->second;

@@ -99,6 +99,7 @@ class FakeRegistry:
     def handler(registry):  # noqa: N805: `self` is the request there
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
 
             def do_GET(self):
                 registry.requests.append((self.path, self.headers.get("Authorization")))

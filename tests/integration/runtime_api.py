@@ -293,6 +293,7 @@ class RuntimeApi:
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     api = None
 
     def log_message(self, *_):

@@ -67,6 +67,7 @@ class UploadGateway:
     def handler(gateway):  # noqa: N805: `self` is the request there
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
 
             def handle_one_request(self):
                 try:
