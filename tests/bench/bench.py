@@ -18,6 +18,7 @@ import locks  # noqa: E402
 import measure  # noqa: E402
 import places  # noqa: E402
 import real_image  # noqa: E402
+import releases  # noqa: E402
 import republish  # noqa: E402
 import tree_digests  # noqa: E402
 from services import Registry, Unavailable, Workspace, free_port, listens  # noqa: E402
@@ -37,6 +38,7 @@ class Bench:
         self.places = places.Places(self, COOPER, second)
         self.deltas = deltas.Deltas(self, COOPER)
         self.republished = republish.Republish(self, COOPER)
+        self.releases = releases.Releases(self, COOPER)
         self.locks = locks.Locks(self, COOPER)
         self.services = [self.registry.process.pid, second.process.pid, self.store.pid]
         self.endpoint = "http://127.0.0.1:%d" % self.port
@@ -68,6 +70,8 @@ class Bench:
             self.deltas.prepare()
         if "republish" in flows:
             self.republished.prepare()
+        if "release" in flows:
+            self.releases.prepare(self.options.rounds)
         if flows & {"reproduce", "verify"}:
             self.locks.prepare()
         if "archive to registry" in flows:
@@ -233,7 +237,7 @@ class Bench:
             "registry to registry": (self.places.registry_to_registry, rounds), "new repository": (self.places.new_repository, max(rounds, 5)),
             "registry to layout": (self.places.registry_to_layout, rounds), "archive to registry": (self.places.archive_to_registry, rounds),
             "append and push": (lambda: self.places.append(True), rounds), "append and push unchanged": (lambda: self.places.append(False), rounds),
-            "republish": (self.republished.republish, rounds),
+            "republish": (self.republished.republish, rounds), "release": (self.releases.release, rounds),
             "delta": (self.deltas.delta, rounds), "apply delta": (self.deltas.apply, rounds),
             "reproduce": (self.locks.reproduce, rounds), "verify": (self.locks.verify, rounds),
             "tree digest": (lambda: self.trees.digest(), rounds), "tree digest unchanged": (lambda: self.trees.unchanged(), max(rounds, 10)),
