@@ -21,6 +21,24 @@ using detail::Child;
 using detail::StopEvent;
 using SteadyTime = std::chrono::steady_clock::time_point;
 
+/// What a pipe has now, at most a buffer full; 0: nothing more for now, or for good, and then the pipe is closed.
+std::size_t read_some(FileDescriptor& pipe, MutableBytes buffer) {
+    while (pipe.valid()) {
+        const ssize_t count = read(pipe.get(), buffer.data(), buffer.size());
+        if (count > 0) {
+            return static_cast<std::size_t>(count);
+        }
+        if (count < 0 && errno == EINTR) {
+            continue;
+        }
+        if (count == 0 || errno != EAGAIN) {
+            pipe = FileDescriptor();
+        }
+        return 0;
+    }
+    return 0;
+}
+
 /// One output of the child and what has come from it.
 class Collector {
 public:
@@ -32,24 +50,13 @@ public:
 
     /// Takes what is there now.
     void drain(const std::string& program) {
-        std::array<char, 16 * 1024> buffer;
-        while (pipe_.valid()) {
-            const ssize_t count = read(pipe_.get(), buffer.data(), buffer.size());
-            if (count < 0 && errno == EINTR) {
-                continue;
-            }
-            if (count < 0 && errno == EAGAIN) {
-                return;
-            }
-            if (count <= 0) {
-                pipe_ = FileDescriptor();
-                return;
-            }
-            if (static_cast<std::size_t>(count) > limit_ - text_->size()) {
+        std::array<std::byte, 16 * 1024> buffer;
+        while (const std::size_t count = read_some(pipe_, buffer)) {
+            if (count > limit_ - text_->size()) {
                 throw Error(ErrorCode::CommandFailed, program + " was stopped: it wrote more than the limit of " +
                                                           std::to_string(limit_) + " bytes");
             }
-            text_->append(buffer.data(), static_cast<std::size_t>(count));
+            text_->append(as_text(Bytes(buffer).first(count)));
         }
     }
 
@@ -80,21 +87,13 @@ public:
     [[nodiscard]] int descriptor() const noexcept { return pipe_.get(); }
 
     void forward() {
-        for (std::size_t taken = 0; pipe_.valid() && taken < kPerRound;) {
-            const ssize_t count = read(pipe_.get(), buffer_.get(), kStep);
-            if (count < 0 && errno == EINTR) {
-                continue;
-            }
-            if (count < 0 && errno == EAGAIN) {
+        for (std::size_t taken = 0; taken < kPerRound;) {
+            const std::size_t count = read_some(pipe_, {buffer_.get(), kStep});
+            if (count == 0) {
                 return;
             }
-            if (count <= 0) {
-                pipe_ = FileDescriptor();
-                return;
-            }
-            const auto size = static_cast<std::size_t>(count);
-            to_({buffer_.get(), size});
-            taken += size;
+            to_({buffer_.get(), count});
+            taken += count;
         }
     }
 

@@ -59,7 +59,7 @@ public:
     ~BucketUpload() override {
         copier_.reset();
         upload_.reset();
-        if (!completed_ && !kept_) {
+        if (!kept_) {
             forget_record(run_.with_stop({}));
         }
     }
@@ -89,7 +89,7 @@ public:
 
     void complete(const TarballFacts& facts, const Run& run) override {
         complete_upload(bucket_, key_, *upload_, facts, run);
-        completed_ = true;
+        kept_ = true;
         forget_record(run);
     }
 
@@ -165,16 +165,9 @@ private:
         return true;
     }
 
-    /// One that stays says of an upload that is gone, and is looked at by nobody but a second run of this commit; a
-    /// publisher that may not delete is no reason to fail.
     void forget_record(const Run& run) const noexcept {
-        if (record_key_.empty()) {
-            return;
-        }
-        try {
-            bucket_.remove(record_key_, run);
-        } catch (const std::exception&) {
-            return;
+        if (!record_key_.empty()) {
+            forget_upload_record(bucket_, record_key_, run);
         }
     }
 
@@ -186,8 +179,7 @@ private:
     std::map<std::uint32_t, s3::UploadedPart> found_;
     std::unique_ptr<s3::Upload> upload_;
     std::unique_ptr<PartCopier> copier_;
-    bool completed_ = false;
-    bool kept_ = false;
+    bool kept_ = false;  // completed, staged, or left for a later run
     std::atomic<std::uint64_t> sent_{0};
     std::atomic<std::uint64_t> copied_{0};
     std::atomic<std::uint64_t> resumed_{0};

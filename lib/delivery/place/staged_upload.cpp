@@ -75,16 +75,9 @@ void take_parts(s3::Upload& upload, const StagedParts& staged, const std::string
     }
 }
 
-/// A record that stays tells of an upload that is gone, and is looked at by nobody but a second run of this commit; a
-/// publisher that may not delete is no reason to fail.
 void forget_record(s3::Bucket& bucket, const StagedTarball& staged, const Run& run) noexcept {
-    if (staged.facts.size < kRecordedFrom) {
-        return;
-    }
-    try {
-        bucket.remove(upload_record_key(staged.key, staged.facts.identity), run);
-    } catch (const std::exception&) {
-        return;
+    if (staged.facts.size >= kRecordedFrom) {
+        forget_upload_record(bucket, upload_record_key(staged.key, staged.facts.identity), run);
     }
 }
 

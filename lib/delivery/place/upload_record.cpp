@@ -64,6 +64,14 @@ std::optional<UploadRecord> find_upload_record(s3::Bucket& bucket, const std::st
     return fits ? std::move(record) : std::nullopt;
 }
 
+void forget_upload_record(s3::Bucket& bucket, const std::string& record_key, const Run& run) noexcept {
+    try {
+        bucket.remove(record_key, run);
+    } catch (const std::exception&) {
+        return;
+    }
+}
+
 void forget_upload(s3::Bucket& bucket, const std::string& tarball_key, const std::string& upload_id, const Run& run) {
     for (const s3::ObjectInfo& object : bucket.list(records_of(tarball_key), run)) {
         const auto text = object.size <= kMaxRecord ? bucket.find_text(object.key, kMaxRecord, run) : std::nullopt;

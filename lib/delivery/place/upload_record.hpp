@@ -29,4 +29,8 @@ std::optional<UploadRecord> upload_record_from_json(const std::string& text);
 std::optional<UploadRecord> find_upload_record(s3::Bucket& bucket, const std::string& record_key, std::uint64_t size,
                                                const Run& run);
 
+/// One that stays tells of an upload that is gone, and is looked at by nobody but a second run of this commit; a
+/// publisher that may not delete is no reason to fail.
+void forget_upload_record(s3::Bucket& bucket, const std::string& record_key, const Run& run) noexcept;
+
 }  // namespace cooper::delivery

@@ -72,23 +72,6 @@ bool is_done(const json::Value& object) {
     return json::find_member(object, "done") != nullptr;
 }
 
-std::optional<StoredJournal> read_journal(Place& place, const std::string& key, const Run& run) {
-    const auto text = place.find_text(key, run);
-    const std::string what = place.name() + "/" + key;
-    try {
-        if (!text || is_done(json::parse(text->text, what))) {
-            return std::nullopt;
-        }
-        return StoredJournal{key, text->etag, journal_from_json(text->text, what)};
-    } catch (const Error& error) {
-        if (error.code() != ErrorCode::InvalidInput && error.code() != ErrorCode::Unsupported) {
-            throw;
-        }
-        run.progress->notice(NoticeLevel::Warning, std::string("a journal is passed over: ") + error.what());
-        return std::nullopt;
-    }
-}
-
 }  // namespace
 
 std::string journal_key(const Journal& journal) {
@@ -164,12 +147,29 @@ Journal journal_from_json(std::string_view text, const std::string& what) {
     return journal;
 }
 
+std::optional<StoredJournal> find_journal(Place& place, const std::string& key, const Run& run) {
+    const auto text = place.find_text(key, run);
+    const std::string what = place.name() + "/" + key;
+    try {
+        if (!text || is_done(json::parse(text->text, what))) {
+            return std::nullopt;
+        }
+        return StoredJournal{key, text->etag, journal_from_json(text->text, what)};
+    } catch (const Error& error) {
+        if (error.code() != ErrorCode::InvalidInput && error.code() != ErrorCode::Unsupported) {
+            throw;
+        }
+        run.progress->notice(NoticeLevel::Warning, std::string("a journal is passed over: ") + error.what());
+        return std::nullopt;
+    }
+}
+
 std::vector<StoredJournal> find_journals(Place& place, const std::string& branch_prefix, const std::string& commit,
                                          const Run& run) {
     std::vector<StoredJournal> journals;
     for (const std::string& key : place.list(journals_prefix(branch_prefix) + commit, run)) {
         run.check();
-        if (auto stored = key.ends_with(".json") ? read_journal(place, key, run) : std::nullopt) {
+        if (auto stored = key.ends_with(".json") ? find_journal(place, key, run) : std::nullopt) {
             journals.push_back(std::move(*stored));
         }
     }

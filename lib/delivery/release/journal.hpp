@@ -51,6 +51,8 @@ struct StoredJournal {
 /// All of a branch, oldest first; with `commit` only those of that one. What cannot be read is told and passed over.
 std::vector<StoredJournal> find_journals(Place& place, const std::string& branch_prefix, const std::string& commit,
                                          const Run& run);
+/// nullopt: there is none, it is done with, or it cannot be read (which is told).
+std::optional<StoredJournal> find_journal(Place& place, const std::string& key, const Run& run);
 /// False: there is one under this key already.
 bool write_journal(Place& place, const Journal& journal, const Run& run);
 /// From now on nobody finishes it. False: somebody else changed or removed it.

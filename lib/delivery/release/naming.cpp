@@ -293,4 +293,13 @@ void take_back(const Journal& journal, Place* place, oci::RegistryClient* regist
     TakingBack(journal, place, registry, run).all();
 }
 
+bool undo_journal(const StoredJournal& stored, Place& place, oci::RegistryClient* registry, const Run& run) {
+    if (!mark_undoing(place, stored, run)) {
+        return false;
+    }
+    take_back(stored.journal, &place, registry, run);
+    remove_journal(place, stored.key, run);
+    return true;
+}
+
 }  // namespace cooper::delivery

@@ -52,6 +52,10 @@ private:
 /// others changed meanwhile, and what may not be removed, is left with a warning.
 void take_back(const Journal& journal, Place* place, oci::RegistryClient* registry, const Run& run);
 
+/// The same of a journal that lies in `place`, and the journal with it. False: somebody else changed or removed it
+/// first.
+bool undo_journal(const StoredJournal& stored, Place& place, oci::RegistryClient* registry, const Run& run);
+
 /// Calls `body` with 0 to count - 1, several at once; the first failure ends all.
 void for_all(std::size_t count, const std::function<void(std::size_t, const Run&)>& body, const Run& run);
 

@@ -105,7 +105,7 @@ private:
         run_.progress->notice(NoticeLevel::Info, (journal.undoing ? "taking back " : "finishing ") + what);
         in_context(what, [&] {
             if (journal.undoing) {
-                undo(stored);
+                undo_journal(stored, *place_, registry_, naming_run_);
                 return;
             }
             try {
@@ -119,16 +119,9 @@ private:
                 }
                 run_.progress->notice(NoticeLevel::Warning,
                                       what + " cannot be finished, so it is taken back: " + error.what());
-                undo(stored);
+                undo_journal(stored, *place_, registry_, naming_run_);
             }
         });
-    }
-
-    void undo(const StoredJournal& stored) const {
-        if (mark_undoing(*place_, stored, run_)) {
-            take_back(stored.journal, place_, registry_, naming_run_);
-            remove_journal(*place_, stored.key, naming_run_);
-        }
     }
 
     /// nullopt: another run of this very release wrote its journal first.
@@ -192,12 +185,9 @@ private:
 
     void take_back_named(const std::string& key, Error& error) const {
         try {
-            for (const StoredJournal& stored : find_journals(*place_, branch_key(build_.branch), "", naming_run_)) {
-                if (stored.key == key && mark_undoing(*place_, stored, naming_run_)) {
-                    take_back(stored.journal, place_, registry_, naming_run_);
-                    remove_journal(*place_, key, naming_run_);
-                    error.add_context("the release was taken back");
-                }
+            const auto stored = find_journal(*place_, key, naming_run_);
+            if (stored && undo_journal(*stored, *place_, registry_, naming_run_)) {
+                error.add_context("the release was taken back");
             }
         } catch (const Error& second) {
             error.advise(std::string("the release is half-done, and could not be taken back: ") + second.what() +
@@ -325,11 +315,7 @@ std::size_t undo_release(Place& place, const std::string& branch, const std::str
                                                  " is in the changelog: it is done, but for its journal")
                 .advise("run it again to finish it; cooper withdraw marks it as one that must not be used");
         }
-        if (mark_undoing(place, stored, run)) {
-            take_back(stored.journal, &place, registry, run);
-            remove_journal(place, stored.key, run);
-            ++undone;
-        }
+        undone += undo_journal(stored, place, registry, run) ? 1 : 0;
     }
     return undone;
 }
