@@ -315,7 +315,9 @@ std::size_t undo_release(Place& place, const std::string& branch, const std::str
                                                  " is in the changelog: it is done, but for its journal")
                 .advise("run it again to finish it; cooper withdraw marks it as one that must not be used");
         }
-        undone += undo_journal(stored, place, registry, run) ? 1 : 0;
+        if (undo_journal(stored, place, registry, run)) {
+            ++undone;
+        }
     }
     return undone;
 }
