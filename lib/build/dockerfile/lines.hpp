@@ -2,16 +2,14 @@
 // few words of it begin with (private). As BuildKit's parser reads it (`dockerfile.md` section 1).
 #pragma once
 
+#include "cooper/build/dockerfile.hpp"
+
 #include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace cooper::build {
-
-/// BuildKit's own limit of a line; the limit of a text is ours.
-inline constexpr std::size_t kMaxDockerfileLine = 65535;
-inline constexpr std::size_t kMaxDockerfile = 4U << 20;
 
 /// One instruction: its lines joined, comments and blank lines between them left out.
 struct DockerfileLine {

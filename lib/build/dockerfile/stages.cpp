@@ -4,8 +4,8 @@
 
 namespace cooper::build {
 
-std::vector<DockerfileStage> find_stages(const DockerfileLines& lines) {
-    std::vector<DockerfileStage> stages;
+std::vector<StageLines> find_stages(const DockerfileLines& lines) {
+    std::vector<StageLines> stages;
     for (std::size_t i = 0; i < lines.lines.size(); ++i) {
         const auto& line = lines.lines[i];
         if (line.keyword != "FROM") {
@@ -14,7 +14,7 @@ std::vector<DockerfileStage> find_stages(const DockerfileLines& lines) {
         if (!stages.empty()) {
             stages.back().end = i;
         }
-        DockerfileStage stage;
+        StageLines stage;
         stage.first = i;
         stage.end = lines.lines.size();
         const auto words = split_blanks(line.rest());
@@ -29,7 +29,7 @@ std::vector<DockerfileStage> find_stages(const DockerfileLines& lines) {
     return stages;
 }
 
-std::optional<std::size_t> find_stage(const std::vector<DockerfileStage>& stages, std::string_view target) {
+std::optional<std::size_t> find_stage_lines(const std::vector<StageLines>& stages, std::string_view target) {
     for (std::size_t i = stages.size(); i > 0; --i) {
         if (!target.empty() && equals_ignoring_case(stages[i - 1].name, target)) {
             return i - 1;

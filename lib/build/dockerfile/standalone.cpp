@@ -82,7 +82,7 @@ std::size_t lines_until(const DockerfileLines& lines, std::string_view target) {
     if (target.empty()) {
         return lines.lines.size();
     }
-    if (const auto found = find_stage(stages, target)) {
+    if (const auto found = find_stage_lines(stages, target)) {
         return stages[*found].end;
     }
     std::set<std::string, std::less<>> names;
