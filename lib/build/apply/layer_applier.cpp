@@ -103,13 +103,15 @@ std::string_view word_for(TarType type) {
 
 }  // namespace
 
-LayerApplier::LayerApplier(FileDescriptor root, const ApplyOptions& options, Directories::Kernel kernel)
+LayerApplier::LayerApplier(FileDescriptor root, const ApplyOptions& options, Directories::Kernel kernel,
+                           LowerLayers* lower)
     : options_(options),
       directories_(std::move(root), options.owners ? Rights::Root : Rights::Owner, kernel),
+      lower_(lower),
       buffer_(std::make_unique_for_overwrite<std::byte[]>(kStreamStep)) {}
 
 void LayerApplier::apply(Source& tar, const Run& run) {
-    below_ = !is_empty(directories_.root());
+    below_ = lower_ != nullptr || !is_empty(directories_.root());
     layer_bytes_ = 0;
     own_.clear();
     own_bytes_ = 0;
@@ -157,20 +159,29 @@ void LayerApplier::add(const TarEntry& entry, Source& content, const Run& run) {
         return;
     }
     Directory& parent = directories_.make(whiteout.directory);
-    remember_own(parent.child_path(whiteout.hidden));
+    const std::string place_path = parent.child_path(whiteout.hidden);
+    remember_own(place_path);
+    place(parent, whiteout.hidden, entry, content, run);
+    if (lower_ != nullptr) {
+        lower_->added(place_path, entry);
+    }
+}
+
+void LayerApplier::place(Directory& parent, const std::string& name, const TarEntry& entry, Source& content,
+                         const Run& run) {
     switch (entry.type) {
         case TarType::Directory:
-            return add_directory(parent, whiteout.hidden, entry);
+            return add_directory(parent, name, entry);
         case TarType::File:
-            return add_file(parent, whiteout.hidden, entry, content, run);
+            return add_file(parent, name, entry, content, run);
         case TarType::Symlink:
-            return add_symlink(parent, whiteout.hidden, entry);
+            return add_symlink(parent, name, entry);
         case TarType::HardLink:
-            return add_hard_link(parent, whiteout.hidden, entry);
+            return add_hard_link(parent, name, entry);
         case TarType::CharDevice:
         case TarType::BlockDevice:
         case TarType::Fifo:
-            return add_node(parent, whiteout.hidden, entry);
+            return add_node(parent, name, entry);
     }
 }
 
@@ -179,6 +190,9 @@ void LayerApplier::add_root(const TarEntry& entry) {
         refuse("the root of an image cannot be anything but a directory");
     }
     describe_directory(directories_.root(), entry);
+    if (lower_ != nullptr) {
+        lower_->added("", entry);
+    }
 }
 
 void LayerApplier::add_directory(Directory& parent, const std::string& name, const TarEntry& entry) {
@@ -191,6 +205,9 @@ void LayerApplier::add_directory(Directory& parent, const std::string& name, con
         refuse("something else appears in the place of the directory");
     }
     describe_directory(*directory, entry);
+    if (lower_ != nullptr && lower_->is_hidden(directory->path)) {
+        lower_->hide_all(*directory);
+    }
 }
 
 void LayerApplier::describe_directory(Directory& directory, const TarEntry& entry) {
@@ -281,7 +298,11 @@ void LayerApplier::add_hard_link(Directory& parent, const std::string& name, con
     Directory* const directory = target.empty() ? nullptr : directories_.find(std::string(parent_path(path)));
     struct stat status {};
     if (directory == nullptr ||
-        fstatat(directory->descriptor.get(), target.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
+        fstatat(directory->descriptor.get(), target.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 ||
+        (lower_ != nullptr && S_ISCHR(status.st_mode) && status.st_rdev == 0)) {
+        if (lower_ != nullptr && lower_->link(parent, name, entry)) {
+            return;
+        }
         refuse(shown + "is not there");
     }
     if (!S_ISREG(status.st_mode) && !S_ISLNK(status.st_mode)) {
@@ -361,12 +382,25 @@ void LayerApplier::make_room(Directory& parent, const std::string& name) {
     remove_tree(parent.descriptor.get(), name, path);
 }
 
-/// Removes what lower layers have there; this layer's own entries stay, wherever in it the whiteout stands. Directories
-/// that stay for their sake are new ones.
 void LayerApplier::hide(const Whiteout& whiteout) {
     if (whiteout.kind == Whiteout::Kind::Ignored || !below_) {
         return;
     }
+    if (lower_ == nullptr) {
+        remove_hidden(whiteout);
+        return;
+    }
+    Directory& parent = directories_.make(whiteout.directory);
+    if (whiteout.kind == Whiteout::Kind::Opaque) {
+        lower_->hide_all(parent);
+    } else {
+        lower_->hide(parent, whiteout.hidden);
+    }
+}
+
+/// Removes what lower layers have there; this layer's own entries stay, wherever in it the whiteout stands. Directories
+/// that stay for their sake are new ones.
+void LayerApplier::remove_hidden(const Whiteout& whiteout) {
     Directory* parent = directories_.find(whiteout.directory);
     if (parent == nullptr) {
         return;

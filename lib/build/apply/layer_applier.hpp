@@ -14,11 +14,27 @@
 
 namespace cooper::build {
 
+/// Somebody who keeps what a layer says of lower ones, when it is unpacked by itself.
+class LowerLayers {
+public:
+    virtual ~LowerLayers() = default;
+    /// `name` is hidden; what this layer has there stays.
+    virtual void hide(Directory& parent, const std::string& name) = 0;
+    /// All that lower layers have in `directory` is hidden.
+    virtual void hide_all(Directory& directory) = 0;
+    /// Makes a link to a file that is in none of the entries so far; false: it is nowhere.
+    virtual bool link(Directory& parent, const std::string& name, const TarEntry& entry) = 0;
+    /// Whether hide() was called for `path`.
+    [[nodiscard]] virtual bool is_hidden(const std::string& path) const = 0;
+    /// The entry lies at `path` now; "" is the root.
+    virtual void added(const std::string& path, const TarEntry& entry) = 0;
+};
+
 class LayerApplier {
 public:
-    /// `options` must outlive it.
+    /// `options` and `lower` must outlive it. With `lower` whiteouts remove nothing.
     LayerApplier(FileDescriptor root, const ApplyOptions& options,
-                 Directories::Kernel kernel = Directories::Kernel::Newest);
+                 Directories::Kernel kernel = Directories::Kernel::Newest, LowerLayers* lower = nullptr);
 
     /// One layer, whiteouts hiding what was there before. Reads the tar to its end.
     void apply(Source& tar, const Run& run);
@@ -26,8 +42,11 @@ public:
     void describe_new_root();
     /// Gives directories their last modes and times, and what was left out a notice.
     Applied finish(const Run& run);
+    /// Paths of the layer's entries, when something lies below it.
+    [[nodiscard]] const std::unordered_set<std::string>& own_paths() const noexcept { return own_; }
 
 private:
+    void place(Directory& parent, const std::string& name, const TarEntry& entry, Source& content, const Run& run);
     void add(const TarEntry& entry, Source& content, const Run& run);
     void add_root(const TarEntry& entry);
     void add_directory(Directory& parent, const std::string& name, const TarEntry& entry);
@@ -43,6 +62,7 @@ private:
     void give_owner(Directory& parent, int file, const TarEntry& entry) const;
 
     void hide(const Whiteout& whiteout);
+    void remove_hidden(const Whiteout& whiteout);
     void make_room(Directory& parent, const std::string& name);
     template <class Make>
     void create(Directory& parent, const std::string& name, std::string_view what, Make&& make);
@@ -53,6 +73,7 @@ private:
 
     const ApplyOptions& options_;
     Directories directories_;
+    LowerLayers* lower_;
     Applied applied_;
     std::uint64_t left_out_ = 0;  // all of them; only some are listed
     std::uint64_t layer_bytes_ = 0;
