@@ -59,6 +59,7 @@ struct ImageBuildOptions {
     bool no_cache = false;                     ///< nothing is read from the cache
     std::vector<std::string> no_cache_stages;  ///< --no-cache-filter
     bool cache_read_only = false;              ///< nothing is remembered (cache mounts are)
+    bool cache_only = false;                   ///< steps are run and remembered, no image is written
     bool lint_only = false;                    ///< --check: parse and plan, build nothing
     std::vector<CachePlace> cache_from;
     std::vector<CachePlace> cache_to;

@@ -4,6 +4,7 @@
 #include "cooper/base/text.hpp"
 #include "cooper/build/index_edit.hpp"
 
+#include "build/image/blob_maker.hpp"
 #include "build/image/image_writer.hpp"
 #include "build/image/platform_build.hpp"
 #include "oci/printable.hpp"
@@ -128,8 +129,9 @@ public:
           named_(open_named_trees(options, services, run)),
           images_(options, services, book_),
           epoch_(epoch_of(dockerfile_, options)),
-          work_{dockerfile_, context_, options_, services_,      named_,      images_,
-                book_,       log_,     slots_,   epoch_.seconds, epoch_.given} {}
+          blobs_(options, services, run),
+          work_{dockerfile_, context_, options_, services_, named_,         images_,
+                book_,       log_,     slots_,   blobs_,    epoch_.seconds, epoch_.given} {}
 
     BuiltGraph build() {
         tell_warnings(dockerfile_, dockerfile_.warnings, log_);
@@ -170,7 +172,10 @@ private:
         for (const auto& [key, value] : options_.labels) {
             image.config.labels[key] = value;
         }
-        make_blobs(image.layers, options_, services_, run_);
+        if (options_.cache_only) {
+            return;
+        }
+        blobs_.finish(image.layers);
         auto annotations = options_.annotations;
         add_records(stages, image, annotations);
         built.images.push_back(write_image(image, epoch_.seconds, annotations, services_));
@@ -190,7 +195,7 @@ private:
         }
         if (wants(options_.cache_to, true)) {
             std::vector<LayerState> all = stages.all_layers();
-            make_blobs(all, options_, services_, run_);
+            blobs_.finish(all);
             const std::vector<StepRecord> steps = steps_of(all);
             most_.insert(most_.end(), steps.begin(), steps.end());
         }
@@ -206,7 +211,9 @@ private:
         for (const oci::Image& image : built.images) {
             graphs.push_back(oci::graph_of(image));
         }
-        built.graph = graphs.size() == 1 ? graphs[0] : make_index(graphs, {}, IfListed::Refuse, run_);
+        if (!graphs.empty()) {
+            built.graph = graphs.size() == 1 ? graphs[0] : make_index(graphs, {}, IfListed::Refuse, run_);
+        }
         BuildRecord record = book_.take();
         record.dockerfile = sha256(dockerfile_.text);
         record.target = options_.target;
@@ -233,6 +240,7 @@ private:
     RecordBook book_;
     BaseImages images_;
     Epoch epoch_;
+    BlobMaker blobs_;
     BuildWork work_;
     std::vector<StepRecord> least_;  // the steps of the results
     std::vector<StepRecord> most_;   // of all stages

@@ -8,40 +8,6 @@
 
 namespace cooper::build {
 
-namespace {
-
-bool is_at_hand(const LayerState& layer, const LayerCompression& compression, const ImageBuildServices& services) {
-    if (!layer.blob) {
-        return false;
-    }
-    if (!layer.step) {
-        return true;  // a base image's, which is never compressed again
-    }
-    const bool as_wanted = layer.step->compressor == compression.fingerprint();
-    return services.store.has(layer.blob->digest) ? as_wanted : as_wanted || !services.snapshots.has(layer.diff_id);
-}
-
-}  // namespace
-
-void make_blobs(std::vector<LayerState>& layers, const ImageBuildOptions& options, const ImageBuildServices& services,
-                const Run& run) {
-    for (LayerState& layer : layers) {
-        if (is_at_hand(layer, options.compression, services)) {
-            continue;
-        }
-        const BuiltLayer built = services.snapshots.blob(layer.diff_id, options.compression, services.spool, run);
-        services.store.adopt(built.descriptor.digest, built.file);
-        std::filesystem::remove(built.file);
-        layer.blob = built.descriptor;
-        layer.source = services.store.through(nullptr);
-        layer.step->blob = built.descriptor;
-        layer.step->compressor = built.compressor;
-        if (!options.cache_read_only) {
-            services.cache.remember(*layer.step);
-        }
-    }
-}
-
 oci::Image write_image(const ImageState& state, std::int64_t created,
                        const std::vector<std::pair<std::string, std::string>>& annotations,
                        const ImageBuildServices& services) {

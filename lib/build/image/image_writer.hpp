@@ -11,10 +11,6 @@
 
 namespace cooper::build {
 
-/// Makes the blobs of `layers` that exist only unpacked, puts them into the store, and their records into the cache.
-void make_blobs(std::vector<LayerState>& layers, const ImageBuildOptions& options, const ImageBuildServices& services,
-                const Run& run);
-
 /// The image of `state`, all of whose layers have blobs: an OCI manifest. Config and manifest are kept in the store.
 oci::Image write_image(const ImageState& state, std::int64_t created,
                        const std::vector<std::pair<std::string, std::string>>& annotations,

@@ -61,6 +61,17 @@ const std::string* PlatformBuild::named_context(std::string_view name) const {
     return found == contexts.rend() ? nullptr : &found->second;
 }
 
+bool PlatformBuild::is_in_result(std::size_t index) const {
+    std::size_t stage = plan_.target;
+    while (stage != index) {
+        if (plan_.bases[stage].kind != StageBase::Kind::Stage) {
+            return false;
+        }
+        stage = plan_.bases[stage].stage;
+    }
+    return true;
+}
+
 StageResult PlatformBuild::build() {
     for (std::size_t i = 0; i < plan_.needed.size(); ++i) {
         if (plan_.needed[i]) {

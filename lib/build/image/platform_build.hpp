@@ -6,6 +6,7 @@
 
 #include "base/workers.hpp"
 #include "build/image/base_images.hpp"
+#include "build/image/blob_maker.hpp"
 #include "build/image/image_state.hpp"
 #include "build/image/record_book.hpp"
 #include "build/image/step_log.hpp"
@@ -53,6 +54,7 @@ struct BuildWork {
     RecordBook& book;
     StepLog& log;
     StepSlots& slots;
+    BlobMaker& blobs;
     std::int64_t epoch = 0;
     bool epoch_given = false;  ///< SOURCE_DATE_EPOCH was said: commands see it too
 };
@@ -76,6 +78,8 @@ public:
     // For stages.
     /// Waits for another stage; begins it when nobody has.
     [[nodiscard]] const StageResult& stage(std::size_t index);
+    /// The stage's layers are layers of the result: it is the target, or the target stands on it.
+    [[nodiscard]] bool is_in_result(std::size_t index) const;
     /// What a named context gives instead of an image or stage; nullptr: there is none of that name.
     [[nodiscard]] const std::string* named_context(std::string_view name) const;
     [[nodiscard]] const BuildWork& work() const noexcept { return work_; }

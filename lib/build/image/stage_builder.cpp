@@ -316,6 +316,9 @@ void StageBuilder::push_layer(const StepRecord& record) {
     if (record.blob) {
         layer.source = work_.services.cache.blobs();
     }
+    if (!work_.options.cache_only && build_.is_in_result(index_)) {
+        work_.blobs.begin(layer);
+    }
     state_.layers.push_back(std::move(layer));
     work_.book.step({stage_.name.empty() ? std::to_string(index_) : stage_.name, state_.platform.text(),
                      instruction_->original, record.key, record.diff_id});
