@@ -36,6 +36,8 @@ struct GitReference {
 
     /// nullopt: this text is no git reference. Throws Error{InvalidInput} for one that is wrong.
     static std::optional<GitReference> parse(std::string_view text);
+    /// "github.com/o/r", which is a path too: for ADD it is one, for a context only where there is no such directory.
+    [[nodiscard]] bool may_be_path() const;
 };
 
 /// What needs the world outside. Borrowed.
