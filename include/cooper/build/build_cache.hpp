@@ -78,9 +78,10 @@ public:
     BuildCache(const BuildCache&) = delete;
     BuildCache& operator=(const BuildCache&) = delete;
 
-    /// Local ones first. A damaged record is none.
+    /// Local ones first. A damaged record is none. Its blob is set only where blobs() can open it.
     [[nodiscard]] std::optional<StepRecord> find(const Digest& key) const;
-    /// Written at once; a record that says the same stays, one with another diff_id is replaced.
+    /// Written at once; a record that says the same or more stays, one with another diff_id or blob is replaced. Throws
+    /// SystemError.
     void remember(const StepRecord& record);
 
     /// Reads another one's records; blobs stay where they are until they are asked for. What is not there, or is no
@@ -90,8 +91,10 @@ public:
     /// Opens blobs of imported records (through the store where there is one) and of the store.
     [[nodiscard]] std::shared_ptr<const oci::Blobs> blobs() const;
 
-    /// Writes `records` (each with its blob) as one OCI manifest with an artifact type of its own, or a layout. The
-    /// same records give the same bytes. Not Inline.
+    /// Writes `records` as one OCI manifest with an artifact type of its own, in a registry or a layout (under the name
+    /// "latest"; blobs of its former content stay). The same records give the same bytes. Those without a blob, and
+    /// what is more than one manifest holds (1,000 blobs), are left out with a warning: the first ones stay. None:
+    /// nothing is written. Not Inline. Throws Error unless `place` ignores it.
     void export_to(const CachePlace& place, const std::vector<StepRecord>& records, const oci::PlaceAccess& access,
                    const Run& run) const;
     /// Type Inline: what goes into the manifest's annotations of an image, for its own layers.
@@ -120,8 +123,8 @@ public:
         std::filesystem::path seed;         ///< copied into a new one; empty: none
         std::optional<Digest> seed_digest;  ///< names the seed; another one is another directory
     };
-    /// Held while the step runs. Locked waits for others, Private gets a directory that nobody else holds, Shared does
-    /// not care.
+    /// Held while the step runs. Locked has the directory alone and waits for it; Private gets one that nobody else
+    /// holds, another one if need be; Shared has it with others that share it.
     class Lease {
     public:
         virtual ~Lease() = default;
@@ -131,12 +134,18 @@ public:
     /// Trees of other isolation modes lie beside ours.
     CacheMounts(std::filesystem::path directory, Confinement how);
     [[nodiscard]] std::unique_ptr<Lease> acquire(const Wanted& wanted, const Run& run);
+    /// All that one step wants, in the order asked for: taken in an order that is the same for everybody, so that steps
+    /// never wait for each other, and what is asked for twice is one directory.
+    [[nodiscard]] std::vector<std::shared_ptr<Lease>> acquire_all(const std::vector<Wanted>& wanted, const Run& run);
 
     struct Usage {
         std::uint64_t mounts = 0;
         std::uint64_t bytes = 0;
     };
+    /// Below `directory`, of all modes that this process can read.
     static Usage usage(const std::filesystem::path& directory, const Run& run);
+    /// Removes what nobody holds and nobody used for `max_age`. Returns what went. Needs the mode that made it
+    /// (confine_process): what cannot be removed stays.
     static Usage collect(const std::filesystem::path& directory, std::chrono::seconds max_age, bool dry_run,
                          const Run& run);
 

@@ -4,6 +4,7 @@
 #include "cooper/base/digest.hpp"
 
 #include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -71,5 +72,11 @@ struct BuildRecord {
 /// --locked without a record of it: the error for something that is not pinned ("FROM debian:12 is not in the lock …").
 /// A reference with a digest, a URL with --checksum and a git reference with a whole commit are pinned by themselves.
 bool is_pinned_image(std::string_view reference);
+
+/// Keeps the record of an image that was built on this machine, beside the store in `store_directory` (readable by its
+/// user alone), where a lock of its delivery finds it. The last 1,000 stay. Throws SystemError.
+void remember_record(const std::filesystem::path& store_directory, const Digest& manifest, const BuildRecord& record);
+/// nullopt: none was kept, or it is damaged.
+std::optional<BuildRecord> find_record(const std::filesystem::path& store_directory, const Digest& manifest);
 
 }  // namespace cooper::build

@@ -16,8 +16,6 @@ namespace cooper::build {
 inline constexpr std::string_view kCacheArtifact = "application/vnd.cooper.build.cache.v1";
 inline constexpr std::string_view kCacheConfig = "application/vnd.cooper.build.cache.records.v1+json";
 inline constexpr std::string_view kInlineAnnotation = "io.cooper.build.cache";
-/// What a cache in a layout of its own is called there.
-inline constexpr std::string_view kLocalCacheName = "latest";
 /// Beyond, an image's manifest (4 MiB at most) would be filled by what is no part of the image.
 inline constexpr std::size_t kMaxInlineCache = 512 * 1024;
 /// Images of one name that are looked at for an inline cache.

@@ -84,6 +84,15 @@ Options read_options(std::string_view text) {
             continue;
         }
         const std::string key = to_lower(trim(field.substr(0, equals)));
+        if (!options.emplace(key, field.substr(equals + 1)).second) {
+            throw invalid(text, "'" + key + "' stands twice");
+        }
+    }
+    return options;
+}
+
+void check_keys(const Options& options, std::string_view text) {
+    for (const auto& [key, value] : options) {
         if (std::find(kKeys.begin(), kKeys.end(), key) == kKeys.end()) {
             const auto near = nearest(key, kKeys);
             Error error = invalid(text, "unknown key '" + oci::printable(key) + "'");
@@ -91,11 +100,7 @@ Options read_options(std::string_view text) {
                               : "type=registry,ref=NAME or type=local,src=DIR (dest=DIR)");
             throw error;
         }
-        if (!options.emplace(key, field.substr(equals + 1)).second) {
-            throw invalid(text, "'" + key + "' stands twice");
-        }
     }
-    return options;
 }
 
 std::string value_of(const Options& options, const std::string& key) {
@@ -148,6 +153,7 @@ CachePlace parse(std::string_view text, const std::string& directory_key, bool r
     const Options options = read_options(text);
     CachePlace place;
     place.type = type_of(options, text);
+    check_keys(options, text);
     place.max = is_max(options, text);
     place.ignore_error = flag_of(options, "ignore-error", text);
     place.reference = value_of(options, "ref");

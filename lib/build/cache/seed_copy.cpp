@@ -2,15 +2,13 @@
 
 #include "cooper/base/error.hpp"
 #include "cooper/base/files.hpp"
-#include "cooper/base/stream.hpp"
 
 #include "build/directory_stream.hpp"
 #include "build/paths.hpp"
+#include "build/snapshot/file_copy.hpp"
 #include "oci/printable.hpp"
 
 #include <fcntl.h>
-#include <linux/fs.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -122,13 +120,13 @@ private:
     }
 
     void copy_other(int from, int to, const std::string& name, const struct stat& status, const std::string& path) {
+        const std::array<timespec, 2> times = {status.st_atim, status.st_mtim};
         if (S_ISLNK(status.st_mode)) {
             std::array<char, kMaxPath + 1> target{};
             const ssize_t length = readlinkat(from, name.c_str(), target.data(), target.size() - 1);
             if (length < 0 || symlinkat(target.data(), to, name.c_str()) != 0) {
                 fail("cannot copy the symlink", path);
             }
-            const std::array<timespec, 2> times = {status.st_atim, status.st_mtim};
             set_owner(to, name.c_str(), status, AT_SYMLINK_NOFOLLOW, path);
             utimensat(to, name.c_str(), times.data(), AT_SYMLINK_NOFOLLOW);
             return;
@@ -142,6 +140,7 @@ private:
             }
             set_owner(to, name.c_str(), status, AT_SYMLINK_NOFOLLOW, path);
             fchmodat(to, name.c_str(), status.st_mode & kPermissions, 0);
+            utimensat(to, name.c_str(), times.data(), AT_SYMLINK_NOFOLLOW);
             return;
         }
         const FileDescriptor source(openat(from, name.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
@@ -150,28 +149,8 @@ private:
         if (!source.valid() || !target.valid()) {
             fail("cannot open", path);
         }
-        copy_content(source.get(), target.get(), path);
+        copy_content(source.get(), target.get(), path, run_);
         set_metadata(source.get(), target.get(), status, path);
-    }
-
-    void copy_content(int from, int to, const std::string& path) {
-        if (ioctl(to, FICLONE, from) == 0) {
-            return;
-        }
-        std::vector<std::byte> buffer(kStreamStep);
-        std::uint64_t position = 0;
-        for (;;) {
-            run_.check();
-            const ssize_t count = read(from, buffer.data(), buffer.size());
-            if (count < 0) {
-                fail("cannot read", path);
-            }
-            if (count == 0) {
-                return;
-            }
-            write_all_at(to, position, Bytes(buffer).first(static_cast<std::size_t>(count)), path);
-            position += static_cast<std::uint64_t>(count);
-        }
     }
 
     static void set_owner(int directory, const char* name, const struct stat& status, int flags,

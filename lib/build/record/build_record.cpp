@@ -5,15 +5,15 @@
 #include "cooper/oci/reference.hpp"
 
 #include "base/json.hpp"
+#include "build/record/record_limits.hpp"
 #include "build/tags/tag_levels.hpp"
 #include "oci/printable.hpp"
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <array>
 #include <initializer_list>
-#include <map>
+#include <tuple>
 
 namespace cooper::build {
 
@@ -23,9 +23,6 @@ using Sorted = nlohmann::json;  // members by key, as RFC 8785 wants them (ours 
 
 constexpr std::string_view kFamily = "cooper.build.lock/";
 constexpr std::string_view kSchema = "cooper.build.lock/1";
-constexpr std::size_t kMaxRecordText = 16U << 20;
-/// Of steps, bases, arguments; the largest real Dockerfiles have some hundred instructions.
-constexpr std::size_t kMaxItems = 10'000;
 
 Error invalid(std::string_view what, const std::string& problem) {
     return {ErrorCode::InvalidInput, std::string(what) + ": " + problem};
@@ -58,31 +55,46 @@ std::vector<T> sorted_set(std::vector<T> values) {
     return values;
 }
 
-template <class T>
-Sorted sorted_list(const std::vector<T>& values, Sorted (*json_of)(const T&)) {
+/// A list of objects in the order of the named members, which come first for people.
+Sorted sorted_list(std::vector<Sorted> items, const char* first, const char* second) {
+    const auto order = [&](const Sorted& item) { return std::tie(item.at(first), item.at(second), item); };
+    std::sort(items.begin(), items.end(), [&](const Sorted& a, const Sorted& b) { return order(a) < order(b); });
+    items.erase(std::unique(items.begin(), items.end()), items.end());
+    return items;
+}
+
+Sorted json_of(const std::vector<BuildRecord::Base>& bases) {
     std::vector<Sorted> items;
-    for (const T& value : values) {
-        items.push_back(json_of(value));
+    for (const auto& base : bases) {
+        items.push_back({{"reference", without_credentials(base.reference)},
+                         {"platform", base.platform},
+                         {"manifest", base.manifest.text()}});
     }
-    return sorted_set(std::move(items));
+    return sorted_list(std::move(items), "reference", "platform");
 }
 
-Sorted json_of_base(const BuildRecord::Base& base) {
-    return {{"reference", without_credentials(base.reference)},
-            {"platform", base.platform},
-            {"manifest", base.manifest.text()}};
+Sorted json_of(const std::vector<BuildRecord::Fetched>& fetched) {
+    std::vector<Sorted> items;
+    for (const auto& each : fetched) {
+        items.push_back({{"url", without_credentials(each.url)}, {"digest", each.digest.text()}, {"size", each.size}});
+    }
+    return sorted_list(std::move(items), "url", "digest");
 }
 
-Sorted json_of_fetched(const BuildRecord::Fetched& fetched) {
-    return {{"url", without_credentials(fetched.url)}, {"digest", fetched.digest.text()}, {"size", fetched.size}};
+Sorted json_of(const std::vector<BuildRecord::Checkout>& checkouts) {
+    std::vector<Sorted> items;
+    for (const auto& checkout : checkouts) {
+        items.push_back({{"reference", without_credentials(checkout.reference)}, {"commit", checkout.commit}});
+    }
+    return sorted_list(std::move(items), "reference", "commit");
 }
 
-Sorted json_of_checkout(const BuildRecord::Checkout& checkout) {
-    return {{"reference", without_credentials(checkout.reference)}, {"commit", checkout.commit}};
-}
-
-Sorted json_of_result(const BuildRecord::Result& result) {
-    return {{"platform", result.platform}, {"manifest", result.manifest.text()}};
+Sorted json_of(const std::vector<BuildRecord::Result>& results) {
+    std::vector<Sorted> items;
+    for (const auto& result : results) {
+        items.push_back({{"platform", result.platform}, {"manifest", result.manifest.text()}});
+    }
+    return sorted_list(std::move(items), "platform", "manifest");
 }
 
 Sorted json_of(const BuildRecord& record) {
@@ -111,11 +123,11 @@ Sorted json_of(const BuildRecord& record) {
             {"args", std::move(args)},
             {"secret_args", sorted_set(std::move(secret_args))},
             {"secrets", sorted_set(record.secrets)},
-            {"bases", sorted_list(record.bases, json_of_base)},
-            {"fetched", sorted_list(record.fetched, json_of_fetched)},
-            {"checkouts", sorted_list(record.checkouts, json_of_checkout)},
+            {"bases", json_of(record.bases)},
+            {"fetched", json_of(record.fetched)},
+            {"checkouts", json_of(record.checkouts)},
             {"steps", std::move(steps)},
-            {"results", sorted_list(record.results, json_of_result)}};
+            {"results", json_of(record.results)}};
 }
 
 // --- reading -------------------------------------------------------------------------------------------------------
@@ -188,8 +200,8 @@ private:
 
     [[nodiscard]] const json::Value& list(const json::Value& root, const std::string& key) const {
         const json::Value& value = json::member(root, key, what_);
-        if (!value.is_array() || value.size() > kMaxItems) {
-            throw invalid(what_, key + " is no list of at most " + std::to_string(kMaxItems));
+        if (!value.is_array() || value.size() > kMaxRecordItems) {
+            throw invalid(what_, key + " is no list of at most " + std::to_string(kMaxRecordItems));
         }
         return value;
     }
@@ -238,8 +250,8 @@ private:
 
     [[nodiscard]] std::vector<std::pair<std::string, std::string>> args(const json::Value& root) const {
         const json::Value& object = json::member(root, "args", what_);
-        if (!object.is_object() || object.size() > kMaxItems) {
-            throw invalid(what_, "args is no object of at most " + std::to_string(kMaxItems) + " members");
+        if (!object.is_object() || object.size() > kMaxRecordItems) {
+            throw invalid(what_, "args is no object of at most " + std::to_string(kMaxRecordItems) + " members");
         }
         std::vector<std::pair<std::string, std::string>> all;
         for (const auto& [name, value] : object.items()) {
@@ -277,7 +289,8 @@ const T* find_where(const std::vector<T>& items, F&& is_meant) {
 }  // namespace
 
 std::string BuildRecord::json() const {
-    return json_of(*this).dump();
+    // Dockerfiles and arguments may hold bytes that are no UTF-8; JSON may not.
+    return json_of(*this).dump(-1, ' ', false, Sorted::error_handler_t::replace);
 }
 
 BuildRecord BuildRecord::parse(std::string_view text, std::string_view what) {
