@@ -26,6 +26,7 @@ namespace cooper::build {
 /// BuildKit's own limit of a line; the limit of a text is ours.
 inline constexpr std::size_t kMaxDockerfileLine = 65535;
 inline constexpr std::size_t kMaxDockerfile = 4U << 20;
+inline constexpr std::size_t kMaxDockerfileStages = 1000;
 
 /// Where something stands in a Dockerfile; both count from 1, columns in bytes.
 struct DockerfilePosition {
@@ -60,6 +61,7 @@ struct DockerfileWarning {
 struct Heredoc {
     std::string name;
     std::string content;  ///< tabs already cut for <<-
+    std::string written;  ///< of RUN, with the tabs: for a shell that reads <<- itself
     bool expand = true;   ///< the name was not quoted
     bool chomp = false;   ///< <<-
     unsigned descriptor = 0;
@@ -83,9 +85,11 @@ struct ArgInstruction {
 };
 struct EnvInstruction {
     std::vector<KeyValue> variables;
+    bool legacy = false;  ///< written as NAME VALUE
 };
 struct LabelInstruction {
     std::vector<KeyValue> labels;
+    bool legacy = false;
 };
 struct MaintainerInstruction {
     std::string name;
@@ -187,6 +191,7 @@ struct Instruction {
     std::string keyword;   ///< upper case: "COPY"
     std::string original;  ///< as it stands in the file, continued lines joined: what errors and progress show
     DockerfilePosition position;
+    std::string check;  ///< of a comment "# check=skip=…" above it
 };
 
 struct DockerfileStage {
@@ -195,6 +200,7 @@ struct DockerfileStage {
     std::string name;      ///< lower case; empty: none
     std::string original;  ///< the FROM line
     DockerfilePosition position;
+    std::string check;  ///< as Instruction::check
     std::vector<Instruction> instructions;
 };
 

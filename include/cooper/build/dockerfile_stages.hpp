@@ -37,8 +37,11 @@ struct StagePlan {
     std::vector<bool> needed;      ///< by index: reachable from the target without ONBUILD
     std::map<std::string, std::string, std::less<>>
         global_args;  ///< with build-args and platform arguments, as FROM sees them
-    std::vector<DockerfileWarning>
-        warnings;  ///< UndefinedArgInFrom, InvalidDefaultArgInFrom, RedundantTargetPlatform …
+    /// Of FROM lines, and of the instructions of stages that are needed: UndefinedArgInFrom, InvalidDefaultArgInFrom,
+    /// RedundantTargetPlatform, FromPlatformFlagConstDisallowed; LegacyKeyValueFormat, SecretsUsedInArgOrEnv,
+    /// JSONArgsRecommended, MultipleInstructionsDisallowed, WorkdirRelativePath.
+    std::vector<DockerfileWarning> warnings;
+    std::string check;  ///< Dockerfile::check, for what is found later
 
     /// Throws DockerfileError: an unknown target, a stage that refers to itself or to a later one, a FROM without an
     /// image after expansion.
@@ -63,7 +66,14 @@ public:
 
     /// ENV of the base image's config ("K=V").
     void set_environment(const std::vector<std::string>& environment);
-    /// After expanded(). Precedence: build-arg, default in this line, global value, what the stage had before, unset.
+    /// expanded() with the variables of this stage. ARG is filled in with the values that declare() will give, so that
+    /// `ARG A=1 B=$A` sees a build-arg for A and a default that a build-arg replaces is not read. What BuildKit's
+    /// checks say about it (UndefinedVar, ExposeProtoCasing, ExposeInvalidFormat) is added to `warnings`. Throws
+    /// Error{InvalidInput}.
+    [[nodiscard]] Instruction expand(const Instruction& instruction, char escape,
+                                     std::vector<DockerfileWarning>* warnings = nullptr) const;
+    /// After expand() or expanded(). Precedence: build-arg, default in this line, global value, what the stage had
+    /// before, unset. Throws Error{InvalidInput} when the variables grow beyond what a program can be given.
     void declare(const ArgInstruction& arg);
     void set(const EnvInstruction& env);
 
@@ -76,23 +86,39 @@ public:
     [[nodiscard]] std::vector<std::string> run_environment() const;
     /// The same without the undeclared proxies: what decides the result.
     [[nodiscard]] std::vector<std::string> cached_environment() const;
-    /// "A=1" of the declared arguments with values, once each, as `RUN |N A=1` shows them.
+    /// "A=1" of the declared arguments, once each, as `RUN |N A=1` shows them; one without a value is "A=".
     [[nodiscard]] std::vector<std::string> declared_arguments() const;
-    /// Build-args that no stage has declared so far, for the warning at the end; proxies and platform arguments left
-    /// out.
+    /// The build-args that the stage has declared so far: all others are for the warning at the end.
     [[nodiscard]] const std::vector<std::string>& used_build_args() const { return used_; }
 
 private:
-    struct Entry {
-        std::string name;
-        std::optional<std::string> value;
-        bool is_arg = false;
+    using Values = std::map<std::string, std::string, std::less<>>;
+    /// Names keep the place of their first definition.
+    class OrderedValues {
+    public:
+        void set(const std::string& name, const std::string& value);
+        [[nodiscard]] const std::string* find(std::string_view name) const;
+        [[nodiscard]] std::vector<std::string> assignments() const;
+        [[nodiscard]] const std::vector<std::pair<std::string, std::string>>& entries() const { return entries_; }
+        [[nodiscard]] std::size_t bytes() const { return bytes_; }
+
+    private:
+        std::vector<std::pair<std::string, std::string>> entries_;
+        std::map<std::string, std::size_t, std::less<>> places_;
+        std::size_t bytes_ = 0;
     };
-    std::vector<Entry> entries_;
-    std::vector<std::string> environment_;
-    std::map<std::string, std::string, std::less<>> build_args_;
-    std::map<std::string, std::string, std::less<>> global_;
+    [[nodiscard]] std::optional<std::string> value_of(const ArgInstruction::Declaration& declaration) const;
+    [[nodiscard]] std::string nearest_name(const std::string& name) const;
+    void check_size() const;
+
+    OrderedValues environment_;  // config.Env
+    OrderedValues scope_;        // ENV and ARG, the last one written
+    OrderedValues declared_;     // names of ARG
+    Values build_args_;
+    Values global_;
+    std::vector<std::pair<std::string, std::string>> proxies_;
     std::vector<std::string> used_;
+    std::string check_;
 };
 
 }  // namespace cooper::build

@@ -4,169 +4,154 @@
 #include "cooper/base/text.hpp"
 
 #include "base/json.hpp"
+#include "build/dockerfile/characters.hpp"
+#include "build/dockerfile/directives.hpp"
+#include "build/dockerfile/expansion.hpp"
+#include "build/dockerfile/source_error.hpp"
 #include "oci/printable.hpp"
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <optional>
+#include <array>
+#include <climits>
 #include <set>
 
 namespace cooper::build {
 
 namespace {
 
-constexpr std::string_view kBlanks = " \t";
-constexpr std::string_view kWhiteSpace = " \t\v\f\r\n";
+constexpr std::string_view kContinuationBlanks = " \t";
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
 bool is_white(char character) {
-    return kWhiteSpace.find(character) != std::string_view::npos;
+    return kDockerfileBlanks.find(character) != std::string_view::npos;
 }
 
 std::size_t skip_white(std::string_view text, std::size_t at) {
-    return std::min(text.find_first_not_of(kWhiteSpace, at), text.size());
+    return std::min(text.find_first_not_of(kDockerfileBlanks, at), text.size());
 }
 
 std::size_t skip_word(std::string_view text, std::size_t at) {
-    return std::min(text.find_first_of(kWhiteSpace, at), text.size());
+    return std::min(text.find_first_of(kDockerfileBlanks, at), text.size());
 }
 
-std::string to_upper(std::string_view text) {
-    std::string upper(text);
-    for (auto& character : upper) {
-        if (character >= 'a' && character <= 'z') {
-            character = static_cast<char>(character - 'a' + 'A');
-        }
-    }
-    return upper;
+std::optional<std::string> no_value(std::string_view /*name*/) {
+    return std::nullopt;
 }
 
-struct Heredoc {
-    std::string name;
-    bool chomp = false;
-};
-
-/// The words of a command as they are written, with their quotes and escapes.
+/// The words of a command as they are written, quotes and escapes included; none when a quote has no end.
 std::vector<std::string> shell_words(std::string_view text) {
-    std::vector<std::string> words;
-    std::string word;
-    char quote = 0;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        const char character = text[i];
-        if (quote == 0 && is_white(character)) {
-            if (word.ends_with("<<") && skip_white(text, i) < text.size()) {
-                i = skip_white(text, i) - 1;  // "<< EOF" is one word
-                word += ' ';
-                continue;
-            }
-            if (!word.empty()) {
-                words.push_back(std::move(word));
-                word.clear();
-            }
-            continue;
-        }
-        word += character;
-        if (character == '\\' && quote != '\'' && i + 1 < text.size()) {
-            word += text[++i];
-        } else if (quote == 0 && (character == '\'' || character == '"')) {
-            quote = character;
-        } else if (character == quote) {
-            quote = 0;
-        }
+    ExpansionOptions options;
+    options.keep_quotes = true;
+    options.keep_escapes = true;
+    options.keep_unset = true;
+    try {
+        return expand(text, options, no_value).words;
+    } catch (const Error&) {
+        return {};
     }
-    if (!word.empty()) {
-        words.push_back(std::move(word));
+}
+
+/// nullopt: no array of strings, so words. Throws Error{InvalidInput} for an array of other things.
+std::optional<std::vector<std::string>> parse_json_form(std::string_view arguments) {
+    if (!arguments.starts_with('[')) {
+        return std::nullopt;
+    }
+    json::Value array;
+    try {
+        array = json::parse(arguments, "arguments");
+    } catch (const Error&) {
+        return std::nullopt;
+    }
+    std::vector<std::string> words;
+    for (const auto& word : array) {
+        if (!word.is_string()) {
+            throw Error(ErrorCode::InvalidInput, "an array of arguments holds strings only");
+        }
+        words.push_back(word.get<std::string>());
     }
     return words;
 }
 
-/// "EOF" of EOF, "EOF", 'EOF' or \EOF.
-std::string without_quotes(std::string_view word) {
-    std::string plain;
-    char quote = 0;
-    for (std::size_t i = 0; i < word.size(); ++i) {
-        if (word[i] == '\\' && quote != '\'' && i + 1 < word.size()) {
-            plain += word[++i];
-        } else if (quote == 0 && (word[i] == '\'' || word[i] == '"')) {
-            quote = word[i];
-        } else if (word[i] == quote) {
-            quote = 0;
-        } else {
-            plain += word[i];
-        }
-    }
-    return plain;
+bool takes_json(std::string_view keyword) {
+    constexpr std::array<std::string_view, 8> kKeywords{"RUN",  "CMD", "ENTRYPOINT", "SHELL",
+                                                        "COPY", "ADD", "VOLUME",     "HEALTHCHECK"};
+    return std::find(kKeywords.begin(), kKeywords.end(), keyword) != kKeywords.end();
 }
 
-/// DIGITS << [-] NAME. "<< -NAME" is not chomped: there the dash is the name's.
-std::optional<Heredoc> parse_heredoc(std::string_view word) {
-    const auto digits = std::min(word.find_first_not_of("0123456789"), word.size());
-    auto rest = word.substr(digits);
-    if (!rest.starts_with("<<")) {
-        return std::nullopt;
-    }
-    rest.remove_prefix(2);
-    Heredoc found;
-    if (rest.starts_with('-')) {
-        found.chomp = true;
-        rest.remove_prefix(1);
-    }
-    rest = rest.substr(skip_white(rest, 0));
-    if (rest.empty() || rest.find('<') != std::string_view::npos) {
-        return std::nullopt;
-    }
-    found.name = without_quotes(rest);
-    return found;
+bool takes_heredocs(std::string_view keyword) {
+    return keyword == "RUN" || keyword == "COPY" || keyword == "ADD";
 }
 
-bool is_json_form(std::string_view arguments) {
-    if (!arguments.starts_with('[')) {
-        return false;
-    }
-    try {
-        return json::parse(arguments, "arguments").is_array();
-    } catch (const Error&) {
-        return false;
-    }
-}
-
-/// Leading words "--…"; returns where the rest begins. As BuildKit, with '\' in any case.
-std::size_t take_flags(std::string_view text, std::size_t at, std::vector<std::string>& flags) {
+/// Leading words "--…"; returns where the rest begins.
+std::size_t take_flags(std::string_view text, std::size_t at, char escape, std::vector<DockerfileFlag>& flags) {
     for (;;) {
         at = skip_white(text, at);
         if (!text.substr(at).starts_with("--")) {
             return at;
         }
-        std::string word;
+        DockerfileFlag flag;
+        flag.offset = at;
         char quote = 0;
         for (; at < text.size() && (quote != 0 || !is_white(text[at])); ++at) {
-            if (text[at] == '\\') {
-                if (++at == text.size()) {
-                    break;
-                }
-                word += text[at];
-            } else if (quote == 0 && (text[at] == '\'' || text[at] == '"')) {
+            if (quote == 0 && (text[at] == '\'' || text[at] == '"')) {
                 quote = text[at];
             } else if (text[at] == quote) {
                 quote = 0;
-            } else {
-                word += text[at];
+            } else if (text[at] != escape) {
+                flag.text += text[at];
+            } else if (at + 1 < text.size()) {
+                flag.text += text[++at];
             }
         }
-        if (word == "--") {
+        if (flag.text == "--") {
             return skip_white(text, at);
         }
-        flags.push_back(std::move(word));
+        flags.push_back(std::move(flag));
     }
+}
+
+/// Keyword, flags, arguments of `line.text`.
+void take_apart(DockerfileLine& line, char escape) {
+    const std::string_view text = line.text;
+    const auto content = trim_blanks(text);
+    const auto end =
+        content.empty() ? text.size() : static_cast<std::size_t>(content.data() - text.data()) + content.size();
+    const auto begin = end - content.size();
+    const auto whole = text.substr(0, end);
+    const auto word_end = skip_word(whole, begin);
+    line.word = whole.substr(begin, word_end - begin);
+    line.keyword = to_upper(line.word);
+    line.arguments = take_flags(whole, word_end, escape, line.flags);
+    const auto left = whole.substr(line.arguments);
+    line.arguments += left.size() - trim_left_blanks(left).size();
+    line.end_of_arguments = end;
+    if (takes_json(line.keyword)) {
+        const auto rest = line.rest();
+        const auto type = line.keyword == "HEALTHCHECK" ? skip_white(rest, skip_word(rest, 0)) : 0;
+        line.json = parse_json_form(rest.substr(type));
+    }
+}
+
+bool may_have_heredocs(const DockerfileLine& line, char escape) {
+    if (line.text.find("<<") == std::string::npos) {
+        return false;
+    }
+    if (line.keyword == "ONBUILD") {
+        const auto trigger = trigger_of(line, escape);
+        return takes_heredocs(trigger.keyword) && !trigger.json;
+    }
+    return takes_heredocs(line.keyword) && !line.json;
 }
 
 class Splitter {
 public:
-    explicit Splitter(std::string_view text) : text_(text) {
+    Splitter(std::string_view text, std::string_view file) : text_(text), file_(file) {
         if (text.size() > kMaxDockerfile) {
-            throw Error(ErrorCode::InvalidInput,
-                        "the Dockerfile is larger than the limit of " + std::to_string(kMaxDockerfile) + " bytes");
+            throw DockerfileError(std::string(file) + ": the Dockerfile is larger than the limit of " +
+                                      std::to_string(kMaxDockerfile) + " bytes",
+                                  DockerfilePosition{});
         }
     }
 
@@ -178,14 +163,15 @@ public:
         while (next_ < text_.size()) {
             const auto line = take_line();
             const auto content = content_of(line);
-            if (directives && take_directive(content)) {
+            directives = directives && take_directive(line, content);
+            if (directives) {
                 continue;
             }
-            directives = false;
-            if (content.empty() || content.starts_with('#')) {
-                continue;
+            if (content.starts_with('#')) {
+                remember_comment(line.text);
+            } else if (!content.empty()) {
+                take_instruction(line);
             }
-            take_instruction(line);
         }
         return std::move(result_);
     }
@@ -197,8 +183,8 @@ private:
         std::string_view text;  // without its break
     };
 
-    [[noreturn]] static void fail(std::size_t number, const std::string& problem) {
-        throw Error(ErrorCode::InvalidInput, "Dockerfile:" + std::to_string(number) + ": " + problem);
+    [[noreturn]] void fail(std::size_t place, const std::string& problem, const std::string& advice = "") const {
+        throw source_error(text_, file_, place, problem, advice);
     }
 
     PhysicalLine take_line() {
@@ -207,7 +193,7 @@ private:
         next_ = std::min(end + 1, text_.size());
         ++number_;
         if (end - begin > kMaxDockerfileLine) {
-            fail(number_, "the line is longer than the limit of " + std::to_string(kMaxDockerfileLine) + " bytes");
+            fail(begin, "the line is longer than the limit of " + std::to_string(kMaxDockerfileLine) + " bytes");
         }
         auto text = text_.substr(begin, end - begin);
         while (text.ends_with('\r')) {
@@ -216,34 +202,41 @@ private:
         return {number_, begin, text};
     }
 
-    static std::string_view content_of(const PhysicalLine& line) { return line.text.substr(skip_white(line.text, 0)); }
+    static std::string_view content_of(const PhysicalLine& line) { return trim_left_blanks(line.text); }
 
     /// "# escape=`"; false ends the directives.
-    bool take_directive(std::string_view line) {
-        const auto equals = line.find('=');
-        if (!line.starts_with('#') || equals == std::string_view::npos) {
+    bool take_directive(const PhysicalLine& line, std::string_view content) {
+        const auto directive = content.starts_with('#') ? parse_directive(content.substr(1)) : std::nullopt;
+        if (!directive) {
             return false;
         }
-        const auto key = to_lower(trim(line.substr(1, equals - 1)));
-        if (key != "escape" && key != "syntax" && key != "check") {
-            return false;
+        if (!seen_directives_.insert(directive->key).second) {
+            fail(line.begin, "there may be only one parser directive \"" + directive->key + "\"");
         }
-        if (!seen_directives_.insert(key).second) {
-            fail(number_, "there may be only one parser directive \"" + key + "\"");
-        }
-        const auto value = trim(line.substr(equals + 1));
-        if (key == "escape" && value != "\\" && value != "`") {
-            fail(number_, "the escape character must be \\ or `, not \"" + oci::printable(value) + "\"");
-        }
-        if (key == "escape") {
-            result_.escape = value.front();
+        if (directive->key == "escape") {
+            if (directive->value != "\\" && directive->value != "`") {
+                fail(line.begin,
+                     "the escape character must be \\ or `, not \"" + oci::printable(directive->value) + "\"");
+            }
+            result_.escape = directive->value.front();
         }
         return true;
     }
 
+    /// What documents the instruction below; an empty comment ends a paragraph. As in BuildKit, of a comment that is
+    /// indented the "#" stays.
+    void remember_comment(std::string_view line) {
+        const auto comment = trim_blanks(line.substr(1));
+        if (comment.empty()) {
+            comments_.clear();
+        } else {
+            comments_.emplace_back(comment);
+        }
+    }
+
     /// The line without the escape character that continues it; nullopt: it is the last.
     [[nodiscard]] std::optional<std::string_view> continued(std::string_view line) const {
-        const auto last = line.find_last_not_of(kBlanks);
+        const auto last = line.find_last_not_of(kContinuationBlanks);
         const bool continues = last != std::string_view::npos && line[last] == result_.escape &&
                                (last == 0 || line[last - 1] != result_.escape);
         return continues ? std::optional(line.substr(0, last)) : std::nullopt;
@@ -263,80 +256,75 @@ private:
         for (;;) {
             const auto rest = continued(part);
             append(instruction, line, rest.value_or(part));
-            if (!rest || !take_continuation(line)) {
+            if (!rest || !take_continuation(line, instruction)) {
                 break;
             }
             part = line.text;
         }
-        instruction.end = next_;
-        if (trim(instruction.text).empty()) {
-            return;
+        try {
+            take_apart(instruction, result_.escape);
+            if (may_have_heredocs(instruction, result_.escape)) {
+                take_heredocs(instruction);
+            }
+        } catch (const DockerfileError&) {
+            throw;
+        } catch (const Error& error) {
+            fail(instruction.place_of(instruction.arguments), error.what());
         }
-        take_apart(instruction);
-        for (const auto& heredoc : heredocs_of(instruction.keyword, instruction.arguments, instruction.text)) {
-            skip_heredoc(heredoc, instruction.number);
-        }
         instruction.end = next_;
+        instruction.last = number_;
+        instruction.comments = std::move(comments_);
+        comments_.clear();
         result_.lines.push_back(std::move(instruction));
     }
 
     /// The next line that is neither blank nor a comment; false at the text's end.
-    bool take_continuation(PhysicalLine& line) {
+    bool take_continuation(PhysicalLine& line, DockerfileLine& instruction) {
         while (next_ < text_.size()) {
             line = take_line();
             const auto content = content_of(line);
-            if (!content.empty() && !content.starts_with('#')) {
+            if (content.empty()) {
+                instruction.blank_line = line.number;
+            } else if (!content.starts_with('#')) {
                 return true;
             }
         }
         return false;
     }
 
-    static void take_apart(DockerfileLine& line) {
-        while (!line.text.empty() && is_white(line.text.back())) {
-            line.text.pop_back();
-        }
-        const auto begin = skip_white(line.text, 0);
-        const auto end = skip_word(line.text, begin);
-        line.keyword = to_upper(std::string_view(line.text).substr(begin, end - begin));
-        line.arguments = take_flags(line.text, end, line.flags);
-    }
-
-    static std::vector<Heredoc> heredocs_of(const std::string& keyword, std::size_t arguments, std::string_view text) {
-        if (keyword == "ONBUILD") {
-            const auto end = skip_word(text, arguments);
-            std::vector<std::string> flags;
-            const auto rest = take_flags(text, end, flags);
-            return heredocs_of(to_upper(text.substr(arguments, end - arguments)), rest, text);
-        }
-        std::vector<Heredoc> found;
-        if ((keyword == "RUN" || keyword == "COPY" || keyword == "ADD") && !is_json_form(text.substr(arguments))) {
-            for (const auto& word : shell_words(text)) {
-                if (auto heredoc = parse_heredoc(word)) {
-                    found.push_back(*std::move(heredoc));
-                }
+    void take_heredocs(DockerfileLine& line) {
+        for (const auto& word : shell_words(line.text)) {
+            auto heredoc = parse_heredoc_word(word);
+            if (heredoc) {
+                heredoc->content = take_body(*heredoc, line);
+                line.heredocs.push_back(*std::move(heredoc));
             }
         }
-        return found;
     }
 
-    void skip_heredoc(const Heredoc& heredoc, std::size_t number) {
+    std::string take_body(const Heredoc& heredoc, const DockerfileLine& instruction) {
+        const std::size_t begin = next_;
         while (next_ < text_.size()) {
-            auto line = take_line().text;
+            const auto line = take_line();
+            auto content = line.text;
             if (heredoc.chomp) {
-                line = line.substr(std::min(line.find_first_not_of('\t'), line.size()));
+                content = content.substr(std::min(content.find_first_not_of('\t'), content.size()));
             }
-            if (line == heredoc.name) {
-                return;
+            if (content == heredoc.name) {
+                return std::string(text_.substr(begin, line.begin - begin));
             }
         }
-        fail(number, "the heredoc \"" + oci::printable(heredoc.name) + "\" has no end");
+        const auto mark = instruction.text.find("<<");
+        fail(instruction.place_of(mark), "the heredoc \"" + oci::printable(heredoc.name) + "\" has no end",
+             "end it with a line that is \"" + oci::printable(heredoc.name) + "\" and nothing else");
     }
 
     std::string_view text_;
+    std::string_view file_;
     std::size_t next_ = 0;
     std::size_t number_ = 0;
     std::set<std::string> seen_directives_;
+    std::vector<std::string> comments_;
     DockerfileLines result_;
 };
 
@@ -349,8 +337,16 @@ std::size_t DockerfileLine::place_of(std::size_t offset) const {
     return piece.place + (offset - piece.offset);
 }
 
-DockerfileLines split_dockerfile(std::string_view text) {
-    return Splitter(text).split();
+DockerfileLines split_dockerfile(std::string_view text, std::string_view file) {
+    return Splitter(text, file).split();
+}
+
+DockerfileLine trigger_of(const DockerfileLine& onbuild, char escape) {
+    DockerfileLine trigger;
+    trigger.text = onbuild.rest();
+    trigger.pieces.push_back({0, onbuild.arguments});
+    take_apart(trigger, escape);
+    return trigger;
 }
 
 std::vector<std::string_view> split_blanks(std::string_view text) {
@@ -365,12 +361,19 @@ std::vector<std::string_view> split_blanks(std::string_view text) {
 
 std::vector<DockerfileWord> split_words(std::string_view text, char escape) {
     std::vector<DockerfileWord> words;
-    for (std::size_t at = skip_white(text, 0); at < text.size(); at = skip_white(text, at)) {
+    for (std::size_t at = 0; at < text.size();) {
+        if (const auto blank = blank_at(text, at)) {
+            at += blank;
+            continue;
+        }
         DockerfileWord word{at, at};
         char quote = 0;
-        for (; at < text.size() && (quote != 0 || !is_white(text[at])); ++at) {
+        for (; at < text.size() && (quote != 0 || blank_at(text, at) == 0); ++at) {
             if (text[at] == escape && quote != '\'') {
-                at = std::min(at + 1, text.size() - 1);
+                if (at + 1 == text.size()) {
+                    break;
+                }
+                at += std::max<std::size_t>(blank_at(text, at + 1), 1);
             } else if (quote == 0 && (text[at] == '\'' || text[at] == '"')) {
                 quote = text[at];
             } else if (text[at] == quote) {
@@ -378,9 +381,57 @@ std::vector<DockerfileWord> split_words(std::string_view text, char escape) {
             }
         }
         word.end = at;
-        words.push_back(word);
+        if (word.end > word.begin) {
+            words.push_back(word);
+        }
+        at += at + 1 == text.size() && text[at] == escape ? 1U : 0U;
     }
     return words;
+}
+
+// "<< -NAME" is not chomped: there the dash is the name's.
+std::optional<Heredoc> parse_heredoc_word(std::string_view word) {
+    const auto digits = std::min(word.find_first_not_of("0123456789"), word.size());
+    auto rest = word.substr(digits);
+    if (!rest.starts_with("<<")) {
+        return std::nullopt;
+    }
+    rest.remove_prefix(2);
+    Heredoc found;
+    found.descriptor =
+        static_cast<unsigned>(std::min<std::uint64_t>(parse_uint(word.substr(0, digits)).value_or(0), UINT_MAX));
+    found.chomp = rest.starts_with('-');
+    rest.remove_prefix(found.chomp ? 1 : 0);
+    rest = rest.substr(skip_white(rest, 0));
+    if (rest.empty() || rest.find('<') != std::string_view::npos) {
+        return std::nullopt;
+    }
+    ExpansionOptions options;
+    options.keep_unset = true;
+    const auto plain = expand(rest, options, no_value).words;
+    if (plain.size() != 1) {
+        return std::nullopt;
+    }
+    options.keep_quotes = true;
+    const auto quoted = expand(rest, options, no_value).words;
+    const auto quotes = [](const std::string& text) {
+        return std::count(text.begin(), text.end(), '\'') + std::count(text.begin(), text.end(), '"');
+    };
+    found.name = plain[0];
+    found.expand = quoted.size() == 1 && quotes(plain[0]) == quotes(quoted[0]);
+    return found;
+}
+
+std::string without_leading_tabs(std::string_view text) {
+    std::string cut;
+    cut.reserve(text.size());
+    for (std::size_t at = 0; at < text.size();) {
+        at = std::min(text.find_first_not_of('\t', at), text.size());
+        const auto end = std::min(text.find('\n', at), text.size() - 1) + 1;
+        cut += text.substr(at, end > at ? end - at : 0);
+        at = std::max(end, at);
+    }
+    return cut;
 }
 
 }  // namespace cooper::build

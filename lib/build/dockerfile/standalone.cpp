@@ -121,7 +121,8 @@ DockerfileVariables global_variables(const DockerfileLines& lines, const Dockerf
 /// The image or stage that COPY --from=X, ADD --from=X or RUN --mount=…,from=X name.
 std::vector<std::string_view> sources_of(const DockerfileLine& line) {
     std::vector<std::string_view> found;
-    for (const std::string_view flag : line.flags) {
+    for (const auto& each : line.flags) {
+        const std::string_view flag = each.text;
         if ((line.keyword == "COPY" || line.keyword == "ADD") && flag.starts_with("--from=")) {
             found.push_back(flag.substr(7));
         } else if (line.keyword == "RUN" && flag.starts_with("--mount=")) {
