@@ -3,20 +3,24 @@
 #include "cooper/base/error.hpp"
 
 #include "build/paths.hpp"
+#include "build/snapshot/compiled_python.hpp"
 #include "build/snapshot/file_copy.hpp"
 #include "build/snapshot/member_list.hpp"
+#include "build/snapshot/scrub.hpp"
 
 #include <fcntl.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <unordered_map>
 
 namespace cooper::build {
 
 namespace {
+
+constexpr std::size_t kMaxListed = 1000;
 
 /// Hashes and counts.
 class HashSink final : public Sink {
@@ -56,6 +60,7 @@ TarEntry entry_of(const Member& member) {
     entry.path = member.tar_path();
     if (member.whiteout) {
         entry.mode = 0;
+        entry.mtime = member.time;
         return entry;
     }
     const struct stat& status = member.status;
@@ -73,74 +78,109 @@ TarEntry entry_of(const Member& member) {
     return entry;
 }
 
-/// The first path of each file that has several.
-class HardLinks {
-public:
-    /// Null: it is the first.
-    const std::string* first(const Member& member) {
-        if (!S_ISREG(member.status.st_mode) || member.whiteout || member.status.st_nlink < 2) {
-            return nullptr;
-        }
-        const auto [found, added] = first_.try_emplace(member.status.st_ino, &member.path);
-        return added ? nullptr : found->second;
-    }
-
-private:
-    std::unordered_map<ino_t, const std::string*> first_;
-};
+[[noreturn]] void fail(std::string_view action, const std::string& path) {
+    throw SystemError(std::string(action) + " " + TreeRoot::shown(path), errno);
+}
 
 void set_time(TreeRoot& tree, const std::string& path, timespec time, bool is_directory) {
     const std::array<timespec, 2> times{timespec{0, UTIME_OMIT}, time};
     const int descriptor = tree.directory(is_directory ? path : std::string(parent_path(path)));
     const std::string name = is_directory ? "." : std::string(file_name(path));
     if (utimensat(descriptor, name.c_str(), times.data(), AT_SYMLINK_NOFOLLOW) != 0) {
-        throw SystemError("cannot set the time of " + TreeRoot::shown(path), errno);
+        fail("cannot set the time of", path);
     }
 }
 
-}  // namespace
-
+/// Whole seconds from 1970 to `epoch`.
 void date_members(Changes& changes, std::int64_t epoch) {
     for (Member& member : changes.members) {
-        member.time = member.whiteout
-                          ? std::max<std::int64_t>(epoch, 0)
-                          : std::max<std::int64_t>(std::min<std::int64_t>(member.status.st_mtim.tv_sec, epoch), 0);
+        const std::int64_t time = member.whiteout ? epoch : std::min<std::int64_t>(member.status.st_mtim.tv_sec, epoch);
+        member.time = std::max<std::int64_t>(time, 0);
     }
 }
 
-CapturedLayer hash_layer(TreeRoot& tree, const Changes& changes, const std::filesystem::path& members,
-                         const Describe& describe, const Run& run) {
-    HashSink sink;
-    TarWriter tar(sink);
-    MemberWriter list(members);
-    HardLinks links;
-    for (const Member& member : changes.members) {
-        run.check();
+class LayerHash {
+public:
+    LayerHash(TreeRoot& tree, const TreeOwners& owners, const std::filesystem::path& members, LayerIndex& index,
+              const Run& run)
+        : tree_(tree), owners_(owners), index_(index), run_(run), tar_(sink_), list_(members) {}
+
+    void add(const Member& member) {
+        run_.check();
         TarEntry entry = entry_of(member);
-        if (describe && !member.whiteout) {
-            describe(member, entry);
+        if (member.whiteout) {
+            index_.whiteouts.push_back(member.path);
+        } else {
+            owners_.describe(member, entry, index_.unset);
         }
         FileDescriptor file;
-        if (const auto* first = links.first(member)) {
+        if (const auto* first = links_.first(member)) {
             entry.type = TarType::HardLink;
             entry.link = *first;
             entry.size = 0;
         } else if (!member.whiteout && (entry.type == TarType::File || entry.type == TarType::Directory)) {
-            file = tree.open(member.path);
+            file = tree_.open(member.path);
             entry.xattrs = layer_xattrs(file.get(), member.path);
         }
-        list.add(entry);
-        if (entry.type == TarType::File && entry.size > 0) {
+        list_.add(entry);
+        index_.bytes += entry.size;
+        if (entry.size > 0) {
             FileSource content(file.get(), member.path);
-            tar.add(entry, content, run.stop);
+            tar_.add(entry, content, run_.stop);
         } else {
-            tar.add(entry);
+            tar_.add(entry);
         }
     }
-    tar.finish();
-    list.finish();
-    const std::uint64_t size = sink.size();
-    return {sink.digest(), size, changes.members.size(), {}};
+
+    Digest finish() {
+        tar_.finish();
+        list_.finish();
+        index_.tar_size = sink_.size();
+        std::sort(index_.whiteouts.begin(), index_.whiteouts.end());
+        return sink_.digest();
+    }
+
+private:
+    TreeRoot& tree_;
+    const TreeOwners& owners_;
+    LayerIndex& index_;
+    const Run& run_;
+    HashSink sink_;
+    TarWriter tar_;
+    MemberWriter list_;
+    HardLinks links_;
+};
+
+}  // namespace
+
+LayerInTree capture_changes(TreeRoot& tree, LowerView& lower, const ChangeOptions& options, const TreeOwners& owners,
+                            const std::filesystem::path& members, const CaptureOptions& capture, const Run& run) {
+    Changes changes = find_changes(tree, lower, options, run);
+    std::vector<Member> scrubbed = take_scrubbed(changes, capture.scrub);
+    date_members(changes, capture.epoch);
+    date_compiled_python(tree, changes);
+    LayerIndex index;
+    index.captured = true;
+    index.entries = changes.members.size();
+    LayerHash hash(tree, owners, members, index, run);
+    for (const Member& member : changes.members) {
+        hash.add(member);
+    }
+    CapturedLayer layer{hash.finish(), index.tar_size, index.entries, {}};
+    for (const Member& member : scrubbed) {
+        if (layer.scrubbed.size() < kMaxListed) {
+            layer.scrubbed.push_back(member.path);
+        }
+    }
+    return {std::move(changes), std::move(scrubbed), std::move(layer), std::move(index)};
+}
+
+const std::string* HardLinks::first(const Member& member) {
+    if (member.whiteout || !S_ISREG(member.status.st_mode) || member.status.st_nlink < 2) {
+        return nullptr;
+    }
+    const auto [found, added] = first_.try_emplace(member.status.st_ino, &member.path);
+    return added ? nullptr : found->second;
 }
 
 void set_times(TreeRoot& tree, const Changes& changes) {
@@ -153,6 +193,32 @@ void set_times(TreeRoot& tree, const Changes& changes) {
     }
     for (const Passage& passage : changes.passages) {
         set_time(tree, passage.path, passage.status.st_mtim, true);
+    }
+}
+
+void describe_root(const std::filesystem::path& root, const std::filesystem::path& as) {
+    struct stat status {};
+    if (stat(as.c_str(), &status) != 0) {
+        fail("cannot examine", "");
+    }
+    const std::array<timespec, 2> times{status.st_mtim, status.st_mtim};
+    if (lchown(root.c_str(), status.st_uid, status.st_gid) != 0 || chmod(root.c_str(), status.st_mode & 07777U) != 0 ||
+        utimensat(AT_FDCWD, root.c_str(), times.data(), 0) != 0) {
+        fail("cannot describe", "");
+    }
+}
+
+void remove_file(TreeRoot& tree, const std::string& path) {
+    const int parent = tree.directory(std::string(parent_path(path)));
+    if (unlinkat(parent, std::string(file_name(path)).c_str(), 0) != 0) {
+        fail("cannot remove", path);
+    }
+}
+
+void make_whiteout(TreeRoot& tree, const std::string& path) {
+    const int parent = tree.directory(std::string(parent_path(path)));
+    if (mknodat(parent, std::string(file_name(path)).c_str(), S_IFCHR, 0) != 0 && errno != EEXIST) {
+        fail("cannot mark the removal of", path);
     }
 }
 

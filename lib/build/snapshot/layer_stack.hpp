@@ -36,12 +36,11 @@ public:
     [[nodiscard]] std::optional<Found> find(const std::string& path);
     /// What the layers say of it, when the disk does not.
     [[nodiscard]] std::optional<Unset> find_unset(const std::string& path);
+    [[nodiscard]] TreeRoot& tree(std::size_t layer);
     /// The directory whose owner, mode and attributes are those of the root.
     [[nodiscard]] std::filesystem::path root_directory() const;
 
 private:
-    [[nodiscard]] TreeRoot& tree(std::size_t layer);
-
     std::shared_ptr<SnapshotDirectory> directory_;
     std::vector<LayerHandle> layers_;
     std::vector<Digest> diff_ids_;

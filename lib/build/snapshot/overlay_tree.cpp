@@ -5,13 +5,14 @@
 #include "build/snapshot/layer_capture.hpp"
 #include "build/snapshot/overlay_mount.hpp"
 #include "build/snapshot/root_trees.hpp"
+#include "build/snapshot/tree_owners.hpp"
 
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include <array>
+#include <algorithm>
 #include <cerrno>
 #include <optional>
 
@@ -31,26 +32,6 @@ void make_directory(const fs::path& path) {
     throw SystemError(std::string(action) + " " + TreeRoot::shown(path), errno);
 }
 
-/// Owner, mode and time of a root are not in any layer: what a step changed of them does not last.
-void describe_root(const fs::path& root, const fs::path& as) {
-    struct stat status {};
-    if (stat(as.c_str(), &status) != 0) {
-        fail("cannot examine", "");
-    }
-    const std::array<timespec, 2> times{status.st_mtim, status.st_mtim};
-    if (lchown(root.c_str(), status.st_uid, status.st_gid) != 0 || chmod(root.c_str(), status.st_mode & 07777U) != 0 ||
-        utimensat(AT_FDCWD, root.c_str(), times.data(), 0) != 0) {
-        fail("cannot describe", "");
-    }
-}
-
-void remove_file(TreeRoot& tree, const std::string& path) {
-    const int parent = tree.directory(std::string(parent_path(path)));
-    if (unlinkat(parent, std::string(file_name(path)).c_str(), 0) != 0) {
-        fail("cannot remove", path);
-    }
-}
-
 /// The upper directory becomes what the layer says: no opaque directories, nothing that did not change.
 void normalise(TreeRoot& tree, const Changes& changes, const DiskForm& form) {
     for (const auto& path : changes.nothing) {
@@ -66,12 +47,19 @@ void normalise(TreeRoot& tree, const Changes& changes, const DiskForm& form) {
         }
     }
     for (const Member& member : changes.members) {
-        if (!member.whiteout) {
-            continue;
+        if (member.whiteout) {
+            make_whiteout(tree, member.path);
         }
-        const int parent = tree.directory(std::string(parent_path(member.path)));
-        if (mknodat(parent, std::string(file_name(member.path)).c_str(), S_IFCHR, 0) != 0 && errno != EEXIST) {
-            fail("cannot mark the removal of", member.path);
+    }
+}
+
+/// Lower layers' files are seen again; their directories are empty by the time that it is their turn.
+void remove_scrubbed(TreeRoot& tree, const std::vector<Member>& scrubbed) {
+    for (auto member = scrubbed.rbegin(); member != scrubbed.rend(); ++member) {
+        const int parent = tree.directory(std::string(parent_path(member->path)));
+        const int flags = S_ISDIR(member->status.st_mode) ? AT_REMOVEDIR : 0;
+        if (unlinkat(parent, std::string(file_name(member->path)).c_str(), flags) != 0 && errno != ENOENT) {
+            fail("cannot remove", member->path);
         }
     }
 }
@@ -90,33 +78,12 @@ void drop_empty_passages(TreeRoot& tree, Changes& changes) {
     changes.passages.assign(kept.rbegin(), kept.rend());
 }
 
-/// The numbers and paths of a layer that was found.
-LayerIndex index_of(const Changes& changes, const CapturedLayer& layer, const Digest& made_on) {
-    LayerIndex index;
-    index.captured = true;
-    index.tar_size = layer.tar_size;
-    index.entries = layer.entries;
-    index.made_on = made_on;
-    for (const Member& member : changes.members) {
-        if (member.whiteout) {
-            index.whiteouts.push_back(member.path);
-        } else if (S_ISREG(member.status.st_mode)) {
-            index.bytes += static_cast<std::uint64_t>(member.status.st_size);
-        }
-    }
-    std::sort(index.whiteouts.begin(), index.whiteouts.end());
-    for (const Passage& passage : changes.passages) {
-        index.implicit.push_back(passage.path);
-    }
-    std::sort(index.implicit.begin(), index.implicit.end());
-    return index;
-}
-
 class OverlayTree final : public RootTree {
 public:
     OverlayTree(std::shared_ptr<SnapshotDirectory> directory, LayerStack stack)
         : directory_(std::move(directory)),
           stack_(std::move(stack)),
+          owners_(directory_->form(), stack_),
           work_(directory_->make_work()),
           path_(work_.path() / "root") {
         make_directory(path_);
@@ -129,38 +96,29 @@ public:
 
     CapturedLayer capture(const CaptureOptions& options, const Run& run) override {
         TreeRoot upper(layer_ / "tree");
-        Changes changes = find(upper, run);
-        date_members(changes, options.epoch);
-        CapturedLayer captured = hash_layer(upper, changes, layer_ / "members", nullptr, run);
+        LayerInTree found = find(upper, options, run);
         mounted_.reset();
-        normalise(upper, changes, directory_->form());
-        drop_empty_passages(upper, changes);
-        set_times(upper, changes);
+        normalise(upper, found.changes, directory_->form());
+        remove_scrubbed(upper, found.scrubbed);
+        drop_empty_passages(upper, found.changes);
+        set_times(upper, found.changes);
         describe_root(layer_ / "tree", stack_.root_directory());
-        const LayerIndex index = index_of(changes, captured, stack_name(stack_.diff_ids()));
-        stack_.push(directory_->publish(layer_, captured.diff_id, index));
+        for (const Passage& passage : found.changes.passages) {
+            found.index.implicit.push_back(passage.path);
+        }
+        std::sort(found.index.implicit.begin(), found.index.implicit.end());
+        found.index.made_on = stack_name(stack_.diff_ids());
+        stack_.push(directory_->publish(layer_, found.layer.diff_id, found.index));
+        owners_.forget();
         mount();
-        return captured;
+        return std::move(found.layer);
     }
 
     void set_owner(const std::string& path, std::uint32_t uid, std::uint32_t gid) override {
-        TreeRoot tree(path_);
-        const std::string clean = clean_path(path);
-        const int parent = tree.directory(std::string(parent_path(clean)));
-        const std::string name = clean.empty() ? "." : std::string(file_name(clean));
-        if (fchownat(parent, name.c_str(), uid, gid, AT_SYMLINK_NOFOLLOW) != 0) {
-            fail("cannot change the owner of", clean);
-        }
+        owners_.set(path_, path, uid, gid);
     }
-
     [[nodiscard]] std::pair<std::uint32_t, std::uint32_t> owner(const std::string& path) const override {
-        TreeRoot tree(path_);
-        const std::string clean = clean_path(path);
-        const auto status = tree.status(clean);
-        if (!status) {
-            throw Error(ErrorCode::NotFound, TreeRoot::shown(clean) + " is not there");
-        }
-        return {status->st_uid, status->st_gid};
+        return owners_.get(path_, path);
     }
 
 private:
@@ -180,7 +138,7 @@ private:
         mounted_.emplace(path_, layers);
     }
 
-    Changes find(TreeRoot& upper, const Run& run) {
+    LayerInTree find(TreeRoot& upper, const CaptureOptions& capture, const Run& run) {
         OverlayLayers below;
         below.lower = stack_.directories();
         below.user_xattr = directory_->form().user_xattr;
@@ -188,11 +146,13 @@ private:
         LowerTree lower(work_.path() / "lower");
         ChangeOptions options;
         options.form = &directory_->form();
-        return find_changes(upper, lower, options, run);
+        options.has_new_owner = [this](const std::string& path) { return owners_.is_new(path); };
+        return capture_changes(upper, lower, options, owners_, layer_ / "members", capture, run);
     }
 
     std::shared_ptr<SnapshotDirectory> directory_;
     LayerStack stack_;
+    TreeOwners owners_;
     WorkDirectory work_;
     fs::path path_;
     fs::path layer_;  // in work_, with the upper directory as its tree
@@ -205,6 +165,7 @@ public:
     OverlayView(std::shared_ptr<SnapshotDirectory> directory, LayerStack stack)
         : directory_(std::move(directory)),
           stack_(std::move(stack)),
+          owners_(directory_->form(), stack_),
           work_(directory_->make_work()),
           path_(work_.path() / "root") {
         make_directory(path_);
@@ -219,12 +180,7 @@ public:
     CapturedLayer capture(const CaptureOptions&, const Run&) override { refuse(); }
     void set_owner(const std::string&, std::uint32_t, std::uint32_t) override { refuse(); }
     [[nodiscard]] std::pair<std::uint32_t, std::uint32_t> owner(const std::string& path) const override {
-        TreeRoot tree(path_);
-        const auto status = tree.status(clean_path(path));
-        if (!status) {
-            throw Error(ErrorCode::NotFound, TreeRoot::shown(path) + " is not there");
-        }
-        return {status->st_uid, status->st_gid};
+        return owners_.get(path_, path);
     }
 
 private:
@@ -234,6 +190,7 @@ private:
 
     std::shared_ptr<SnapshotDirectory> directory_;
     LayerStack stack_;
+    TreeOwners owners_;
     WorkDirectory work_;
     fs::path path_;
     std::optional<OverlayMount> mounted_;

@@ -15,4 +15,8 @@ std::unique_ptr<RootTree> open_overlay_tree(std::shared_ptr<SnapshotDirectory> d
 /// The same to read only.
 std::unique_ptr<RootTree> open_overlay_view(std::shared_ptr<SnapshotDirectory> directory, LayerStack stack);
 
+/// A private copy of what the layers make.
+std::unique_ptr<RootTree> open_copied_tree(std::shared_ptr<SnapshotDirectory> directory, LayerStack stack,
+                                           const Run& run);
+
 }  // namespace cooper::build

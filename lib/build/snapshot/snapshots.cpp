@@ -102,12 +102,14 @@ void Snapshots::add_all(const oci::Image& image, const Run& run) {
     workers.join();
 }
 
-std::unique_ptr<RootTree> Snapshots::open(const std::vector<Digest>& layers, const Run&) {
-    return open_overlay_tree(state_->directory, state_->stack(layers));
+std::unique_ptr<RootTree> Snapshots::open(const std::vector<Digest>& layers, const Run& run) {
+    return state_->directory->form().overlay ? open_overlay_tree(state_->directory, state_->stack(layers))
+                                             : open_copied_tree(state_->directory, state_->stack(layers), run);
 }
 
-std::unique_ptr<RootTree> Snapshots::open_to_read(const std::vector<Digest>& layers, const Run&) {
-    return open_overlay_view(state_->directory, state_->stack(layers));
+std::unique_ptr<RootTree> Snapshots::open_to_read(const std::vector<Digest>& layers, const Run& run) {
+    return state_->directory->form().overlay ? open_overlay_view(state_->directory, state_->stack(layers))
+                                             : open_copied_tree(state_->directory, state_->stack(layers), run);
 }
 
 BuiltLayer Snapshots::blob(const Digest& diff_id, const LayerCompression& compression,
