@@ -149,6 +149,11 @@ void pivot(const ChildPlan& plan) {
 
 // ---- the command
 
+/// Opening may have found a low number free, and then it is in its place already.
+bool place(int file, int as) {
+    return file == as ? fcntl(as, F_SETFD, 0) == 0 : dup2(file, as) == as;
+}
+
 void connect_streams(const ChildPlan& plan) {
     int input = plan.input;
     if (input < 0) {
@@ -157,8 +162,7 @@ void connect_streams(const ChildPlan& plan) {
     if (input < 0) {
         input = plan.spare_input;
     }
-    // The sources lie above 2: start_children() sees to it.
-    if (dup2(input, STDIN_FILENO) < 0 || dup2(plan.output, STDOUT_FILENO) < 0 || dup2(plan.errors, STDERR_FILENO) < 0) {
+    if (!place(input, STDIN_FILENO) || !place(plan.output, STDOUT_FILENO) || !place(plan.errors, STDERR_FILENO)) {
         fail(plan, ChildStep::ConnectStreams);
     }
 }
