@@ -5,7 +5,9 @@
 
 #include "build_places.hpp"
 #include "build_report.hpp"
+#include "build_services.hpp"
 #include "command.hpp"
+#include "dockerfile_build.hpp"
 #include "github_output.hpp"
 #include "project_flags.hpp"
 #include "runtime_api_flags.hpp"
@@ -24,14 +26,18 @@ public:
         return {
             .name = "build",
             .summary = "build an image, or as little of it as is new",
-            .usage = "[--image NAME] [FLAGS]",
+            .usage = "[CONTEXT | --image NAME] [FLAGS]",
             .about =
-                "Names the image by its content (source, lock and versioned tag), looks the names up, and does the "
+                "With CONTEXT (a directory, a tar, -, a git reference): builds its Dockerfile as docker build does, "
+                "without\nan engine, RUN included; the result is in the local store by its tags, and where --output "
+                "says.\nWithout: names the image by its content (source, lock and versioned tag), looks the names up, "
+                "and does the "
                 "least:\nnothing, source files on the lock image, dependencies on the versioned image, or everything "
                 "from the\nbase image. A template (Dockerfile.j2) is told which; a plain Dockerfile builds all or "
                 "nothing. What an\nimage is made of stands in cooper.json (cooper init), in the environment, or in "
                 "flags.",
-            .examples = {{"what would be done, and why", "cooper build --image runtime --dry-run"},
+            .examples = {{"a Dockerfile", "cooper build -t app:1.2 --output docker-archive:app.tar ."},
+                         {"what would be done, and why", "cooper build --image runtime --dry-run"},
                          {"without one",
                           "cooper build --base-image debian:12 --version 1.0.0 --template Dockerfile.j2 --source "
                           "src"},
@@ -48,6 +54,8 @@ public:
         line.toggle("--pull", "ask registries for base images, also for those that the engine has", manner_.pull);
         line.toggle("--no-cache", "run every step again; images that exist count all the same without --force",
                     manner_.no_cache);
+        dockerfile_.declare(line);
+        line.heading("Build");
         trigger_.declare_event(line);
         trigger_.declare_rebuild(line);
         line.toggle("--dry-run", "only say what would be done", manner_.dry_run);
@@ -67,14 +75,29 @@ public:
     }
 
     void run(const std::vector<std::string>& positionals) override {
-        expect_positionals(positionals, 0, 0);
+        expect_positionals(positionals, 0, 1);
+        if (!positionals.empty()) {
+            return build_context(positionals[0]);
+        }
+        const Environment environment = Environment::process();
+        std::vector<std::string> remarks;
+        build::ImageSettings settings =
+            project_.resolve(environment, [&](std::string_view remark) { remarks.emplace_back(remark); });
+        OwnBuilder own;
+        if (settings.builder.value_or("cooper") == "cooper") {
+            own.confine(connection_, dockerfile_, environment, manner_.dry_run);
+            settings.builder = own.can_run() || settings.builder ? "cooper" : "engine";
+        }
         Session session(output, connection_);
-        const auto settings = build::completed(
-            project_.resolve(session.environment(), [&](std::string_view remark) { session.note(remark); }),
-            session.run());
+        for (const std::string& remark : remarks) {
+            session.note(remark);
+        }
+        settings = build::completed(std::move(settings), session.run());
         api_.plain_http = connection_.insecure;
         obey_trigger(session, settings);
-        BuildPlaces places(session, settings, api_, manner_);
+        BuildPlaces places(
+            session, settings, api_, manner_,
+            settings.builder == "cooper" ? own.make(session, dockerfile_.options(environment)) : nullptr);
         const auto wanted = build_variants(settings);
         if (wanted.size() > 1 && (!context_.empty() || !record_.empty())) {
             throw UsageError(
@@ -90,6 +113,18 @@ public:
     }
 
 private:
+    void build_context(const std::string& context) {
+        ProjectFlags flags = project_;
+        flags.build_args.clear();  // docker leaves out those that the environment has not
+        const build::ImageSettings given = flags.from_flags(Environment::process());
+        const auto list = [](const std::optional<std::vector<std::string>>& values) {
+            return values.value_or(std::vector<std::string>());
+        };
+        build_dockerfile({context, dockerfile_.file.empty() ? given.dockerfile.value_or("") : dockerfile_.file,
+                          list(given.tags), project_.build_args, list(given.targets), list(given.platforms), manner_,
+                          dockerfile_, output, connection_});
+    }
+
     /// What `cooper plan` prints for this event, as if it had been given by hand.
     void obey_trigger(Session& session, const build::ImageSettings& settings) {
         if (trigger_.event.empty()) {
@@ -187,6 +222,7 @@ private:
     std::string record_;
     bool github_output_ = false;
     ProjectFlags project_;
+    DockerfileFlags dockerfile_;
     RuntimeApiFlags api_;
     ConnectionFlags connection_;
 };

@@ -64,13 +64,9 @@ std::vector<BuildVariant> build_variants(const build::ImageSettings& settings) {
 }
 
 BuildPlaces::BuildPlaces(Session& session, const build::ImageSettings& settings, const RuntimeApiFlags& api,
-                         const BuildManner& manner)
-    : session_(session), settings_(settings), manner_(manner) {
-    const std::string kind = settings.builder.value_or("engine");
-    remote_ = kind == "remote";
-    if (!remote_ && kind != "engine") {
-        throw UsageError("--builder: \"" + kind + "\" is neither engine nor remote");
-    }
+                         const BuildManner& manner, std::unique_ptr<build::Builder> own)
+    : session_(session), settings_(settings), manner_(manner), own_(own != nullptr), builder_(std::move(own)) {
+    remote_ = settings.builder == "remote";
     if (remote_) {
         use_runtime_api(api);
     }
@@ -118,7 +114,7 @@ void BuildPlaces::choose_places() {
             add_place(place, true);
         }
     } else if (!remote_) {
-        add_place(std::string(kEnginePlace), true);
+        add_place(std::string(own_ ? kStorePlace : kEnginePlace), true);
         if (names_a_registry(build::repository_of(settings_, registry_prefix_))) {
             add_place(std::string(kRegistryPlace), false);
         }
@@ -127,7 +123,7 @@ void BuildPlaces::choose_places() {
 
 void BuildPlaces::add_place(const std::string& name, bool required) {
     std::unique_ptr<build::ImageLookup> place;
-    if (name == kRuntimeApi || (name == kEnginePlace && !remote_)) {
+    if (name == kRuntimeApi || (name == kEnginePlace && !remote_ && !own_)) {
         place = std::make_unique<build::BuilderLookup>(builder());
     } else if (name == kEnginePlace) {
         engine_ = std::make_unique<build::EngineBuilder>(session_.engine(), nullptr);
@@ -141,7 +137,7 @@ void BuildPlaces::add_place(const std::string& name, bool required) {
             return;
         }
         build::StoreLookup::Load load;
-        if (!remote_ && !manner_.dry_run) {
+        if (!remote_ && !own_ && !manner_.dry_run) {
             load = [this](const std::string& image, const Run& run) { load_from_store(image, run); };
         }
         place = std::make_unique<build::StoreLookup>(*store, std::move(load));
@@ -209,7 +205,21 @@ bool BuildPlaces::find_base_in_engine(const oci::Reference& base) {
     return base_digest_.has_value();
 }
 
-/// Where images are looked up, the base's name has its meaning: in the registry, else as the engine has it, which is
+bool BuildPlaces::find_base_in_store(const oci::Reference& base) {
+    oci::Store* const store = session_.places().store;
+    const std::string name = base.with_tag(*base.effective_tag()).text();
+    if (store == nullptr || !build::StoreLookup(*store).exists(name, false, session_.run())) {
+        return false;
+    }
+    base_digest_ = oci::open_place(place_of(oci::PlaceName::Kind::Store, name), std::nullopt, true, session_.places(),
+                                   session_.run())
+                       .graph.root()
+                       .digest;
+    base_digest_names_it_ = true;
+    return true;
+}
+
+/// Where images are looked up, the base's name has its meaning: in the registry, else as the builder has it, which is
 /// what it would build on. With --pull in the registry alone: pinned to what the engine has, nothing new would come.
 void BuildPlaces::resolve_base() {
     const auto base = as_usage("base image", [&] { return oci::Reference::parse(*settings_.base); });
@@ -222,9 +232,10 @@ void BuildPlaces::resolve_base() {
     if (registry_first && find_base_in_registry(base, registry_only)) {
         return;
     }
-    if (find_base_in_engine(base)) {
+    if (own_ ? find_base_in_store(base) : find_base_in_engine(base)) {
         if (registry_first) {
-            session_.note("base image " + base.familiar() + ": as the engine has it, no registry gave it");
+            session_.note("base image " + base.familiar() + ": as the " + (own_ ? "store" : "engine") +
+                          " has it, no registry gave it");
         }
         return;
     }
@@ -290,15 +301,17 @@ std::vector<std::string> BuildPlaces::give_names(const build::BuildDecision& dec
 
 void BuildPlaces::push(const build::BuildDecision& decision, const std::string& found_in) {
     const bool reused = decision.reuse.action == build::ReuseAction::Reuse;
-    if (reused && found_in != kEnginePlace) {
-        return;  // it came from a registry, or is to stay in the store
+    const std::string_view built_in = own_ ? kStorePlace : kEnginePlace;
+    if (reused && found_in != built_in) {
+        return;  // it came from a registry, or is to stay where it is
     }
     std::vector<std::string> names = decision.reuse.apply;
     if (reused) {
         names.insert(names.begin(), decision.reuse.image);
     }
-    const auto image = oci::open_place(place_of(oci::PlaceName::Kind::DockerDaemon, decision.reuse.image), std::nullopt,
-                                       false, session_.places(), session_.run());
+    const auto kind = own_ ? oci::PlaceName::Kind::Store : oci::PlaceName::Kind::DockerDaemon;
+    const auto image =
+        oci::open_place(place_of(kind, decision.reuse.image), std::nullopt, false, session_.places(), session_.run());
     // The source name is what others look for first: it is the last to appear.
     for (auto name = names.rbegin(); name != names.rend(); ++name) {
         oci::write_place(place_of(oci::PlaceName::Kind::Registry, *name), {image}, write_task(*name), session_.places(),

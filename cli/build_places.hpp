@@ -37,10 +37,10 @@ struct BuildManner {
 /// Borrows the session.
 class BuildPlaces {
 public:
-    /// Throws UsageError for a builder or place that is not known, and for what they need and was not given, or cannot
-    /// do.
+    /// `own`: cooper itself as the builder; null: an engine or the Runtime API, as the settings say. Throws UsageError
+    /// for a place that is not known, and for what they need and was not given, or cannot do.
     BuildPlaces(Session& session, const build::ImageSettings& settings, const RuntimeApiFlags& api,
-                const BuildManner& manner);
+                const BuildManner& manner, std::unique_ptr<build::Builder> own);
 
     /// The engine is looked for when it is first needed: a dry run that asks registries alone needs none.
     [[nodiscard]] build::Builder& builder();
@@ -54,7 +54,7 @@ public:
     [[nodiscard]] std::string found_in(const build::BuildDecision& decision) const;
     /// Gives an image that exists the decision's names; returns those that it has now.
     std::vector<std::string> give_names(const build::BuildDecision& decision, const std::string& found_in);
-    /// Copies the decision's image from the engine to the registries of its names.
+    /// Copies the decision's image from the engine or store to the registries of its names.
     void push(const build::BuildDecision& decision, const std::string& found_in);
 
 private:
@@ -65,6 +65,7 @@ private:
     bool find_base_in_registry(const oci::Reference& base, bool required);
     [[nodiscard]] std::optional<oci::EngineImage> ask_engine(const oci::Reference& base);
     bool find_base_in_engine(const oci::Reference& base);
+    bool find_base_in_store(const oci::Reference& base);
     void resolve_base();
     void load_from_store(const std::string& image, const Run& run);
 
@@ -72,6 +73,7 @@ private:
     const build::ImageSettings& settings_;
     BuildManner manner_;
     bool remote_ = false;
+    bool own_;  // cooper builds
     std::unique_ptr<build::RemoteBuilder> api_;
     std::unique_ptr<build::Builder> builder_;
     std::unique_ptr<build::Builder> engine_;  // to look images up in, when another one builds

@@ -167,7 +167,7 @@ void ProjectFlags::declare_names(CommandLine& line) {
 
 void ProjectFlags::declare_builder(CommandLine& line) {
     line.heading("Builder");
-    setting(line, "--builder", "NAME", "engine (default) or remote: the Runtime API", "builder", flags.builder);
+    setting(line, "--builder", "NAME", "cooper (default where it can run RUN), engine, or remote: the Runtime API", "builder", flags.builder);
     line.values("--look-in", "LIST", "where images are looked for: engine,registry,store", look_in_);
     line.values("--platform", "OS/ARCH", "an image for each; repeatable or a,b", platforms_);
     declare_runtime_api(line);
@@ -185,7 +185,6 @@ void ProjectFlags::declare_runtime_api(CommandLine& line) {
 build::ImageSettings ProjectFlags::from_file() const {
     build::ImageSettings settings;
     settings.profile = build::kDefaultTagProfile;
-    settings.builder = "engine";
     const auto found =
         file.empty() ? build::find_project(root.empty() ? "." : root) : std::optional<std::filesystem::path>(file);
     if (found) {

@@ -51,10 +51,11 @@ struct ProjectFlags {
     /// is told what the environment changed, for BASE_IMAGE and TARGET are names that others use too. Without a project
     /// file --image is the name. Throws UsageError for flags, Error for the file and the environment.
     [[nodiscard]] build::ImageSettings resolve(const Environment& environment, const Remark& remark = {}) const;
+    /// What the flags alone say, checked. Throws UsageError.
+    [[nodiscard]] build::ImageSettings from_flags(const Environment& environment) const;
 
 private:
     [[nodiscard]] build::ImageSettings from_file() const;
-    [[nodiscard]] build::ImageSettings from_flags(const Environment& environment) const;
 
     std::vector<std::string> lock_files_;
     std::vector<std::string> extra_dependencies_;

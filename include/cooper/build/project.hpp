@@ -62,7 +62,7 @@ struct ImageSettings {
     std::optional<std::vector<std::string>> tags;           ///< custom tags ("python"), or whole names ("acme/app:dev")
     std::optional<std::vector<std::pair<std::string, std::string>>> build_args;  ///< merged by name
     std::optional<bool> browser;                                                 ///< v0, v1: enable_browser
-    std::optional<std::string> builder;                                          ///< "engine" (default) or "remote"
+    std::optional<std::string> builder;                                          ///< "cooper", "engine" or "remote"
     std::optional<std::vector<std::string>> look_in;  ///< where images are looked up: "engine", "registry", "store"
     std::optional<std::string> runtime_api_url;       ///< never its key
 

@@ -13,7 +13,7 @@ namespace cooper::build {
 namespace {
 
 constexpr std::array<std::string_view, 3> kProfiles = {kDefaultTagProfile, "v0", "v1"};
-constexpr std::array<std::string_view, 2> kBuilders = {"engine", "remote"};
+constexpr std::array<std::string_view, 3> kBuilders = {"cooper", "engine", "remote"};
 constexpr std::array<std::string_view, 3> kPlaces = {"engine", "registry", "store"};
 constexpr std::array<std::string_view, 2> kFlags = {"true", "false"};
 
@@ -164,7 +164,9 @@ constexpr std::array kKeys = {
     SettingKey{
         "browser", &Settings::browser, check_word<kFlags>, {}, "Profiles v0 and v1: the image has a browser.", "true"},
     SettingKey{"builder", &Settings::builder, check_word<kBuilders>, kBuilders,
-               "Who builds: a Docker engine or podman (engine), or the Runtime API (remote).", R"("engine")"},
+               "Who builds: cooper itself (cooper; the default where it can run commands), a Docker engine or "
+               "podman (engine), or the Runtime API (remote).",
+               R"("cooper")"},
     SettingKey{"look_in", &Settings::look_in, check_word<kPlaces>, kPlaces,
                "Where images are looked for before one is built.", R"(["engine", "registry"])"},
     SettingKey{"runtime_api_url",
