@@ -20,7 +20,8 @@ void check_lines(std::string_view text) {
     for (const auto& line : split_dockerfile(text).lines) {
         fuzz::check(line.begin >= end && line.end > line.begin && line.end <= text.size(), "lines follow each other");
         fuzz::check(line.number > number, "and so do their numbers");
-        fuzz::check(!line.keyword.empty() && line.arguments <= line.text.size(), "a line has a keyword");
+        fuzz::check(line.arguments <= line.end_of_arguments && line.end_of_arguments <= line.text.size(),
+                    "arguments are within the line");
         for (std::size_t i = 0; i < line.text.size(); ++i) {
             const auto place = line.place_of(i);
             fuzz::check(place >= line.begin && place < line.end && text[place] == line.text[i],

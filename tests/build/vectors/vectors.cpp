@@ -29,11 +29,9 @@ std::string content_of(const Value& entry) {
     return from_base64(text_or(entry, "content_base64")).value();
 }
 
-}  // namespace
-
-std::vector<Value> vectors(const std::string& file) {
+std::vector<Value> cases_in(const fs::path& usual, const std::string& file) {
     const auto other = Environment::process().get("COOPER_VECTORS");
-    const fs::path directory = other ? *other : std::string(COOPER_GOLDEN "/tags");
+    const fs::path directory = other ? fs::path(*other) : usual;
     const auto text = find_file(directory / file, kMaxVectors);
     if (!text) {
         REQUIRE(other.has_value());
@@ -43,6 +41,16 @@ std::vector<Value> vectors(const std::string& file) {
     const Value cases = Value::parse(*text).at("cases");
     REQUIRE(!cases.empty());
     return {cases.begin(), cases.end()};
+}
+
+}  // namespace
+
+std::vector<Value> vectors(const std::string& file) {
+    return cases_in(COOPER_GOLDEN "/tags", file);
+}
+
+std::vector<Value> dockerfile_vectors(const std::string& file) {
+    return cases_in(COOPER_GOLDEN, "dockerfile/" + file);
 }
 
 std::optional<std::string> find_text(const Value& object, const char* key) {

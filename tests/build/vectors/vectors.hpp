@@ -17,6 +17,8 @@ using Value = nlohmann::ordered_json;
 /// The cases of FILE in $COOPER_VECTORS, else in tests/golden/tags. A file that another directory does not have is
 /// passed over with a warning.
 std::vector<Value> vectors(const std::string& file);
+/// The same of dockerfile/FILE, else in tests/golden/dockerfile.
+std::vector<Value> dockerfile_vectors(const std::string& file);
 
 /// The member's text; `fallback` when it is absent or null.
 std::string text_or(const Value& object, const char* key, const std::string& fallback = "");
