@@ -1,8 +1,9 @@
 #include "build/copy/archive.hpp"
 
-#include "cooper/base/compression.hpp"
 #include "cooper/base/error.hpp"
 #include "cooper/base/tar.hpp"
+
+#include "build/copy/old_compression.hpp"
 
 #include <algorithm>
 #include <array>
@@ -13,6 +14,7 @@ namespace cooper::build {
 
 namespace {
 
+constexpr std::size_t kMagicSize = 6;  // the longest is that of xz
 constexpr std::size_t kChecksumAt = 148;
 constexpr std::size_t kChecksumSize = 8;
 
@@ -49,14 +51,19 @@ bool has_checksum(Bytes header) {
 
 }  // namespace
 
-std::unique_ptr<Source> open_archive(std::unique_ptr<Source> file) {
-    return decompressed_by_magic(std::move(file));
+std::unique_ptr<Source> open_archive(const Ranged& file, const DecompressionLimits& limits) {
+    std::array<std::byte, kMagicSize> magic{};
+    const auto beginning = file.open(0, std::min<std::uint64_t>(file.size(), magic.size()));
+    const auto compression = detect_compression(Bytes(magic).first(read_full(*beginning, magic)));
+    return compression == Compression::Xz || compression == Compression::Bzip2
+               ? decompressed_by_library(file.open(), compression, limits)
+               : decompressed(file.open(), compression, limits);
 }
 
-bool is_archive(std::unique_ptr<Source> file) {
+bool is_archive(const Ranged& file) {
     std::array<std::byte, kTarBlock> header{};
     try {
-        const auto tar = open_archive(std::move(file));
+        const auto tar = open_archive(file);
         if (read_full(*tar, header) < header.size()) {
             return false;
         }

@@ -237,9 +237,11 @@ private:
 
 }  // namespace
 
-void unpack_archive(std::unique_ptr<Source> file, TreeWriter& writer, const OpenDirectory& top,
-                    const UnpackRules& rules, const Run& run) {
-    const auto tar = open_archive(std::move(file));
+void unpack_archive(const Ranged& file, TreeWriter& writer, const OpenDirectory& top, const UnpackRules& rules,
+                    const Run& run) {
+    DecompressionLimits limits;
+    limits.max_output = std::max(limits.max_output, rules.max_bytes);  // the contents have a limit of their own
+    const auto tar = open_archive(file, limits);
     Unpacking(writer, top, rules, run).unpack(*tar);
 }
 

@@ -1,8 +1,8 @@
 // ADD: archives unpacked into a directory of the image (private).
 #pragma once
 
+#include "cooper/base/ranged.hpp"
 #include "cooper/base/run.hpp"
-#include "cooper/base/stream.hpp"
 
 #include "build/copy/tree_writer.hpp"
 
@@ -20,10 +20,10 @@ struct UnpackRules {
     std::uint64_t max_bytes = 32ULL << 30;  ///< of all contents
 };
 
-/// All members of `file` (an archive) into `top`, which is their root: ".." stops there. Directories
+/// All members of the archive `file` into `top`, which is their root: ".." stops there. Directories
 /// that are there are merged; what has another type is replaced. Throws Error{InvalidInput} for a member whose way
 /// leads through a symlink that leaves `top` or leads to nothing, Error{Integrity} for a damaged archive.
-void unpack_archive(std::unique_ptr<Source> file, TreeWriter& writer, const OpenDirectory& top,
-                    const UnpackRules& rules, const Run& run);
+void unpack_archive(const Ranged& file, TreeWriter& writer, const OpenDirectory& top, const UnpackRules& rules,
+                    const Run& run);
 
 }  // namespace cooper::build

@@ -224,7 +224,7 @@ private:
         if (!file.valid()) {
             throw Error(ErrorCode::Integrity, item.from->shown(item.root) + " changed while it was read");
         }
-        return is_archive(FileRanged(std::move(file), item.from->path() / item.root).open());
+        return is_archive(FileRanged(std::move(file), item.from->path() / item.root));
     }
 
     void add_fetched(const FetchedSource& fetched) {

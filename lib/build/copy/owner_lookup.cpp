@@ -26,14 +26,16 @@ std::optional<std::uint32_t> id_of(std::string_view text) {
                : std::nullopt;
 }
 
-std::string read_accounts(const SourceRoot& root, const char* path) {
+std::string read_accounts(const std::filesystem::path& directory, const char* path) {
+    const SourceRoot root(directory, nullptr);
     const auto found = root.find(path);
     FileDescriptor file = found && S_ISREG(found->status.st_mode) ? root.open(found->path) : FileDescriptor();
     return file.valid() ? read_all(*FileRanged(std::move(file), path).open(), kMaxAccounts, path) : std::string();
 }
 
 /// The first line of the file with this name.
-std::optional<Account> find_account(const SourceRoot& root, const char* path, std::string_view name, bool user) {
+std::optional<Account> find_account(const std::filesystem::path& root, const char* path, std::string_view name,
+                                    bool user) {
     const std::string text = read_accounts(root, path);
     for (const auto line : split(text, '\n')) {
         const auto fields = split(line, ':');
@@ -54,7 +56,7 @@ bool is_number(std::string_view text) {
 }
 
 /// Digits are a number, whatever names there are.
-Account resolve(const SourceRoot& root, std::string_view word, bool user, std::string_view chown) {
+Account resolve(const std::filesystem::path& root, std::string_view word, bool user, std::string_view chown) {
     if (is_number(word)) {
         if (const auto id = id_of(word)) {
             return {*id, *id};
@@ -71,11 +73,10 @@ Account resolve(const SourceRoot& root, std::string_view word, bool user, std::s
 }  // namespace
 
 std::pair<std::uint32_t, std::uint32_t> find_owner(const std::filesystem::path& root, std::string_view chown) {
-    const SourceRoot files(root, nullptr);
     const auto colon = chown.find(':');
-    const Account user = resolve(files, chown.substr(0, colon), true, chown);
+    const Account user = resolve(root, chown.substr(0, colon), true, chown);
     return {user.id,
-            colon == std::string_view::npos ? user.group : resolve(files, chown.substr(colon + 1), false, chown).id};
+            colon == std::string_view::npos ? user.group : resolve(root, chown.substr(colon + 1), false, chown).id};
 }
 
 }  // namespace cooper::build

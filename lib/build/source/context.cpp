@@ -61,7 +61,7 @@ std::shared_ptr<const Unpacked> unpack_context(const Ranged& archive, const Sour
     rules.devices = false;
     rules.xattrs = false;
     rules.max_bytes = access.max_bytes;
-    unpack_archive(archive.open(), writer, writer.make_directories(""), rules, run);
+    unpack_archive(archive, writer, writer.make_directories(""), rules, run);
     writer.finish();
     return unpacked;
 }
@@ -262,7 +262,7 @@ private:
     }
 
     static void require_archive(const Ranged& file, const std::string& what) {
-        if (!is_archive(file.open())) {
+        if (!is_archive(file)) {
             throw Error(ErrorCode::InvalidInput, "the context (" + what + ") is not a tar")
                 .advise("a context is a directory, or a tar, plain or compressed with gzip, bzip2, xz or zstd");
         }
@@ -289,7 +289,7 @@ private:
     /// What came from standard input or a URL: a tar, or else a Dockerfile that has no context.
     ContextTree open_archive_or_text(const fs::path& file, const std::string& dockerfile, const std::string& from) {
         const FileRanged content(file);
-        if (is_archive(content.open())) {
+        if (is_archive(content)) {
             return open_tar(content, dockerfile, "tar from " + from);
         }
         if (!dockerfile.empty()) {
