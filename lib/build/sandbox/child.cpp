@@ -203,10 +203,11 @@ void set_limits() {
     }
 }
 
+/// Where we cannot mount we may also lack the right to drop; what is in the way of that is not ours to give.
 void drop_from_bounding_set(const ChildPlan& plan) {
     for (unsigned long capability = 0; prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; ++capability) {
         const bool kept = capability < 64 && ((plan.capabilities >> capability) & 1U) != 0;
-        if (!kept && prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0) {
+        if (!kept && prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0 && plan.how == ChildPlan::Root::Pivot) {
             fail(plan, ChildStep::DropCapabilities);
         }
     }

@@ -106,8 +106,8 @@ void make_mounts_private() {
 Probed become_confined(Isolation isolation, const std::filesystem::path& probed_on, const Conversation& with_parent,
                        pid_t parent) {
     if (unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) {
-        return failed("user namespaces cannot be made: " + std::generic_category().message(errno),
-                      sandbox::user_namespace_hint());
+        const auto why = std::generic_category().message(errno);
+        return failed("user namespaces cannot be made: " + why, sandbox::user_namespace_hint());
     }
     with_parent.say(std::string(kUnshared));
     if (with_parent.hear() != kMapped) {

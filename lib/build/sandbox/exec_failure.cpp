@@ -3,8 +3,8 @@
 #include "cooper/base/error.hpp"
 #include "cooper/base/text.hpp"
 
+#include "build/sandbox/places.hpp"
 #include "build/sandbox/root_paths.hpp"
-#include "oci/printable.hpp"
 
 #include <elf.h>
 #include <fcntl.h>
@@ -27,10 +27,6 @@ constexpr std::string_view kDefaultPath = "/usr/local/sbin:/usr/local/bin:/usr/s
 /// As the kernel has it (binfmt_script, binfmt_elf).
 constexpr int kMaxInterpreters = 5;
 constexpr std::size_t kHeadSize = 4096;
-
-std::string printed(std::string_view text) {
-    return "'" + oci::printable(text) + "'";
-}
 
 /// The first bytes of a regular file in the root; nullopt when there is none.
 std::optional<std::string> head_of(int root, const std::string& path) {

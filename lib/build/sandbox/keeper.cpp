@@ -6,8 +6,10 @@
 #include "build/sandbox/exec_failure.hpp"
 #include "build/sandbox/mounts.hpp"
 #include "build/sandbox/seccomp.hpp"
+#include "build/sandbox/stand_ins.hpp"
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <net/if.h>
 #include <sched.h>
 #include <signal.h>
@@ -118,7 +120,7 @@ void remember_that_new_proc_is_refused() noexcept {
 }
 
 Keeper::Keeper(const std::filesystem::path& root, const SandboxCommand& command, const Confinement& how, Stubs& stubs,
-               bool old_proc, int output, int report)
+               bool old_proc, int output, int report, const Run& run)
     : root_(root),
       command_(command),
       how_(how),
@@ -126,6 +128,7 @@ Keeper::Keeper(const std::filesystem::path& root, const SandboxCommand& command,
       old_proc_(old_proc),
       output_(output),
       report_(report),
+      run_(run),
       ended_(eventfd(0, EFD_CLOEXEC)) {
     if (!ended_.valid()) {
         throw SystemError("cannot create an event descriptor", errno);
@@ -187,16 +190,35 @@ void Keeper::run() {
 
 void Keeper::prepare_and_start() {
     spare_input_ = above_standard_streams(FileDescriptor(open("/dev/null", O_RDONLY | O_CLOEXEC)));
+    if (how_.isolation == Isolation::Chroot) {
+        if (command_.network == SandboxCommand::Network::None) {
+            Error error(ErrorCode::Unsupported, "a command without a network needs a namespace, which is refused here");
+            error.advise("--network=none needs isolation root, userns or single-user");
+            throw error;
+        }
+        place_ = std::make_unique<StandIns>(root_, command_, how_, stubs_, run_);
+        start_in_place();
+        return;
+    }
     const MountNamespace outer;
     enter_namespaces();
-    ChildPlan plan = make_plan();
-    Mounts mounts(root_, command_, how_, stubs_);
-    mounts.make_all(old_proc_);
-    plan.root = mounts.root();
-    plan.proc = mounts.proc();
-    plan.working_directory = mounts.working_directory();
-    watcher_ = start_children(plan);
+    place_ = std::make_unique<Mounts>(root_, command_, how_, stubs_, old_proc_, run_);
+    start_in_place();
     outer.leave();
+}
+
+void Keeper::start_in_place() {
+    place_->make_ready();
+    ChildPlan plan = make_plan();
+    plan.root = place_->root();
+    plan.proc = place_->proc();
+    plan.working_directory = place_->working_directory();
+    watcher_ = start_children(plan);
+    place_->let_go();
+}
+
+void Keeper::take_back() {
+    place_->take_back();
 }
 
 void Keeper::enter_namespaces() {
@@ -222,7 +244,7 @@ ChildPlan Keeper::make_plan() {
     plan.errors = command_.terminal ? STDERR_FILENO : output_;
     plan.spare_input = spare_input_.get();
     find_title(plan);
-    fill_command(plan);
+    environment_ = command_.environment;
     switch (how_.isolation) {
         case Isolation::Root:
             plan.filter = denying_filter();
@@ -231,21 +253,31 @@ ChildPlan Keeper::make_plan() {
             plan.filter = pretending_filter();
             plan.no_new_privileges = true;
             plan.change_ids = false;
+            add_apt_configuration();
             break;
         case Isolation::Chroot:
             plan.how = ChildPlan::Root::Chroot;
+            plan.capabilities &= ~(1ULL << CAP_SYS_CHROOT);  // a second chroot is the way out of the first
             break;
         case Isolation::UserRange:
         case Isolation::None:
             break;
     }
+    fill_command(plan);
     return plan;
+}
+
+void Keeper::add_apt_configuration() {
+    const std::string variable = "APT_CONFIG=";
+    const auto is_set = [&](const std::string& each) { return each.starts_with(variable); };
+    if (std::none_of(environment_.begin(), environment_.end(), is_set)) {
+        environment_.push_back(variable + kAptConfiguration);
+    }
 }
 
 void Keeper::fill_command(ChildPlan& plan) {
     candidates_ = program_candidates(command_);
     arguments_ = command_.arguments;
-    environment_ = command_.environment;
     for (const auto& candidate : candidates_) {
         plan.candidates.push_back(candidate.c_str());
     }

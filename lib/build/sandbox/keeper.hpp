@@ -8,12 +8,15 @@
 #include "cooper/build/sandbox.hpp"
 
 #include "build/sandbox/child.hpp"
+#include "build/sandbox/root_place.hpp"
 #include "build/sandbox/stubs.hpp"
 
-#include <exception>
 #include <filesystem>
 #include <future>
+#include <memory>
+#include <string>
 #include <thread>
+#include <vector>
 
 namespace cooper::build::sandbox {
 
@@ -25,7 +28,7 @@ class Keeper {
 public:
     /// Borrows; `output` (-1: ours) and `report` are the ends of pipes that the children write to.
     Keeper(const std::filesystem::path& root, const SandboxCommand& command, const Confinement& how, Stubs& stubs,
-           bool old_proc, int output, int report);
+           bool old_proc, int output, int report, const Run& run);
     Keeper(const Keeper&) = delete;
     Keeper& operator=(const Keeper&) = delete;
     ~Keeper();
@@ -38,12 +41,16 @@ public:
     void kill() const noexcept;
     /// Returns when nothing runs any more and the namespaces are gone.
     void join();
+    /// After that: the root as the command leaves it.
+    void take_back();
 
 private:
     void run();
     void prepare_and_start();
+    void start_in_place();
     void enter_namespaces();
     ChildPlan make_plan();
+    void add_apt_configuration();
     void fill_command(ChildPlan& plan);
 
     const std::filesystem::path& root_;
@@ -53,11 +60,13 @@ private:
     bool old_proc_;
     int output_;
     int report_;
+    const Run& run_;
     FileDescriptor ended_;
     FileDescriptor spare_input_;
     std::vector<std::string> candidates_;
     std::vector<std::string> arguments_;
     std::vector<std::string> environment_;
+    std::unique_ptr<RootPlace> place_;
     std::promise<void> started_;
     pid_t watcher_ = -1;
     bool own_processes_ = true;

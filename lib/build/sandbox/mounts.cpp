@@ -70,14 +70,6 @@ FileDescriptor open_at(int directory, const std::string& name, int flags) {
     return file;
 }
 
-void write_text(int file, const std::string& text, const std::string& name) {
-    write_all_at(file, 0, as_bytes(text), name);
-}
-
-std::string printed(std::string_view path) {
-    return "'" + oci::printable(path) + "'";
-}
-
 }  // namespace
 
 void add_mount_flags(int mounted, unsigned long flags) {
@@ -91,8 +83,9 @@ void add_mount_flags(int mounted, unsigned long flags) {
     }
 }
 
-Mounts::Mounts(const std::filesystem::path& root, const SandboxCommand& command, const Confinement& how, Stubs& stubs)
-    : command_(command), how_(how), stubs_(stubs) {
+Mounts::Mounts(const std::filesystem::path& root, const SandboxCommand& command, const Confinement& how, Stubs& stubs,
+               bool old_proc, const Run& run)
+    : command_(command), how_(how), stubs_(stubs), old_proc_(old_proc), run_(run) {
     if (mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) {
         throw SystemError("cannot make mounts private", errno);
     }
@@ -106,27 +99,21 @@ Mounts::Mounts(const std::filesystem::path& root, const SandboxCommand& command,
 
 Mounts::~Mounts() = default;
 
-MakeDirectory Mounts::stub_maker() {
-    return [this](int parent, const std::string& name) { stubs_.make_directory(parent, name); };
+void Mounts::let_go() {
+    for (FileDescriptor* each : {&root_, &proc_, &dev_, &working_directory_}) {
+        *each = FileDescriptor();
+    }
 }
 
-Mounts::Target Mounts::make_target(std::string_view path, Kind kind) {
-    const auto clean = std::filesystem::path(path).lexically_normal().string();
-    Located found = locate(root(), clean, stub_maker());
-    if (!found.parent.valid()) {
-        throw Error(ErrorCode::InvalidInput, "nothing can be mounted on " + printed(path));
-    }
+Mounts::Target Mounts::make_target(std::string_view path, bool directory) {
+    Located found = locate_target(root(), path, directory, stubs_);
     if (!found.file.valid()) {
-        if (kind == Kind::Directory) {
+        if (directory) {
             stubs_.make_directory(found.parent.get(), found.name);
         } else {
             stubs_.make_file(found.parent.get(), found.name, Stubs::Goes::WhenEmpty);
         }
         found.file = open_at(found.parent.get(), found.name, O_PATH | O_NOFOLLOW);
-    } else if (found.is_directory() != (kind == Kind::Directory)) {
-        throw Error(ErrorCode::InvalidInput, kind == Kind::Directory
-                                                 ? "a directory cannot be mounted on the file " + printed(path)
-                                                 : "a file cannot be mounted on the directory " + printed(path));
     }
     return {std::move(found.parent), std::move(found.name), std::move(found.file)};
 }
@@ -169,11 +156,11 @@ FileDescriptor Mounts::bind(int source, const Target& target, unsigned long flag
     return mounted;
 }
 
-void Mounts::make_all(bool old_proc) {
+void Mounts::make_ready() {
     make_dev();
     make_sys();
     auto proc = make_kernel_directory("proc");
-    if (old_proc) {
+    if (old_proc_) {
         const auto machine_proc = open_directory("/proc");
         bind(machine_proc.get(), proc, kNothing);
     } else {
@@ -182,19 +169,26 @@ void Mounts::make_all(bool old_proc) {
     bind_text("/etc/resolv.conf", resolv_conf_file(), nullptr);
     bind_text("/etc/hosts", hosts_file(command_), nullptr);
     for (const auto& mount : command_.mounts) {
-        add(mount);
+        in_context("mounting on " + printed(mount.target), [&] { add(mount); });
     }
     for (const auto& [path, content] : command_.scripts) {
-        add_script(path, content);
+        put_script(root(), stubs_, path, content);
     }
-    enter_working_directory();
+    if (how_.isolation == Isolation::SingleUser) {
+        put_script(root(), stubs_, kAptConfiguration, kAptConfigurationText);
+    }
+    working_directory_ = make_working_directory(root(), command_, how_);
 }
 
 void Mounts::make_dev() {
     const auto target = make_kernel_directory("dev");
+    const bool own_devices = how_.devices && make_devices(target);
+    const FileDescriptor devices = own_devices ? mounted_on(target) : open_directory("/dev");
     mount_file_system(target, "tmpfs", MS_NOSUID | MS_NODEV, kDevOptions);
     dev_ = mounted_on(target);
-    make_dev_nodes(dev_.get());
+    for (const auto& node : kDeviceNodes) {
+        bind_device(devices.get(), node, own_devices ? 0UL : static_cast<unsigned long>(MS_RDONLY));
+    }
     constexpr std::array<std::pair<const char*, const char*>, 5> kLinks{{{"/proc/self/fd", "fd"},
                                                                          {"/proc/self/fd/0", "stdin"},
                                                                          {"/proc/self/fd/1", "stdout"},
@@ -205,14 +199,11 @@ void Mounts::make_dev() {
             throw SystemError("cannot make /dev/" + std::string(name), errno);
         }
     }
-    for (const char* name : {"pts", "shm", "mqueue"}) {
+    const auto on = [&](const char* name) {
         if (mkdirat(dev_.get(), name, 0755) != 0) {
             throw SystemError("cannot make /dev/" + std::string(name), errno);
         }
-    }
-    const auto on = [&](const char* name) {
-        return Target{FileDescriptor(fcntl(dev_.get(), F_DUPFD_CLOEXEC, 0)), name,
-                      open_at(dev_.get(), name, O_PATH | O_NOFOLLOW)};
+        return in_dev(name);
     };
     const bool has_groups = how_.isolation != Isolation::SingleUser;
     const std::string pts_options = "newinstance,ptmxmode=0666,mode=0620";
@@ -221,22 +212,35 @@ void Mounts::make_dev() {
     mount_file_system(on("mqueue"), "mqueue", kNothing, "");
 }
 
-/// Bound from this machine, which works in user namespaces too; read-only, so that their modes and owners stay as they
-/// are (they can be written to all the same).
-void Mounts::make_dev_nodes(int dev) {
-    const auto machine_dev = open_directory("/dev");
-    for (const char* name : {"null", "zero", "full", "random", "urandom", "tty"}) {
-        const FileDescriptor node(openat(machine_dev.get(), name, O_PATH | O_NOFOLLOW | O_CLOEXEC));
-        struct stat status {};
-        if (!node.valid() || fstat(node.get(), &status) != 0 || !S_ISCHR(status.st_mode)) {
-            continue;
+Mounts::Target Mounts::in_dev(const char* name) const {
+    return {FileDescriptor(fcntl(dev_.get(), F_DUPFD_CLOEXEC, 0)), name,
+            open_at(dev_.get(), name, O_PATH | O_NOFOLLOW)};
+}
+
+/// On a file system that /dev will cover: bound from there they are the only devices that can be opened, while
+/// /dev itself is nodev like the rest. False where we may not make nodes.
+bool Mounts::make_devices(const Target& dev) {
+    mount_file_system(dev, "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=755,size=4k");
+    const auto place = mounted_on(dev);
+    for (const auto& node : kDeviceNodes) {
+        if (mknodat(place.get(), node.name, S_IFCHR | 0666, makedev(node.major, node.minor)) != 0 ||
+            fchmodat(place.get(), node.name, 0666, 0) != 0) {
+            return false;
         }
-        Target target;
-        target.parent = FileDescriptor(fcntl(dev, F_DUPFD_CLOEXEC, 0));
-        target.name = name;
-        target.file = open_at(dev, name, O_CREAT | O_RDONLY | O_NOFOLLOW);
-        bind(node.get(), target, MS_RDONLY | MS_NOSUID | MS_NOEXEC);
     }
+    return true;
+}
+
+/// The machine's own nodes are bound read-only, so that their modes and owners stay as they are: they can be written to
+/// all the same.
+void Mounts::bind_device(int devices, const DeviceNode& device, unsigned long flags) {
+    const FileDescriptor node(openat(devices, device.name, O_PATH | O_NOFOLLOW | O_CLOEXEC));
+    struct stat status {};
+    if (!node.valid() || fstat(node.get(), &status) != 0 || !S_ISCHR(status.st_mode)) {
+        return;
+    }
+    open_at(dev_.get(), device.name, O_CREAT | O_EXCL | O_RDONLY | O_NOFOLLOW);
+    bind(node.get(), in_dev(device.name), flags | MS_NOSUID | MS_NOEXEC);
 }
 
 void Mounts::make_sys() {
@@ -255,13 +259,13 @@ void Mounts::make_sys() {
 
 /// A file that is on no disk: on the file system of /dev, where it has lost its name when the command starts.
 void Mounts::bind_text(std::string_view path, const std::string& text, const SandboxMount* secret) {
-    const auto target = make_target(path, Kind::File);
+    const auto target = make_target(path, false);
     const std::string name = ".text-" + std::to_string(texts_++);
     const FileDescriptor file(openat(dev_.get(), name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
     if (!file.valid()) {
         throw SystemError("cannot make a file in memory for " + printed(path), errno);
     }
-    write_text(file.get(), text, std::string(path));
+    write_all_at(file.get(), 0, as_bytes(text), std::string(path));
     if (secret != nullptr && how_.owners && fchown(file.get(), secret->uid, secret->gid) != 0) {
         throw SystemError("cannot give " + printed(path) + " to user " + std::to_string(secret->uid), errno);
     }
@@ -275,36 +279,21 @@ void Mounts::bind_text(std::string_view path, const std::string& text, const San
 }
 
 void Mounts::add(const SandboxMount& mount) {
-    in_context("mounting on " + printed(mount.target), [&] {
-        switch (mount.type) {
-            case SandboxMount::Type::Bind:
-                return add_bind(mount);
-            case SandboxMount::Type::Tmpfs:
-                return add_tmpfs(mount);
-            case SandboxMount::Type::Secret:
-                return bind_text(mount.target, mount.content, &mount);
-        }
-    });
+    switch (mount.type) {
+        case SandboxMount::Type::Bind:
+            return add_bind(mount);
+        case SandboxMount::Type::Tmpfs:
+            return add_tmpfs(mount);
+        case SandboxMount::Type::Secret:
+            return bind_text(mount.target, mount.content, &mount);
+    }
 }
 
 void Mounts::add_bind(const SandboxMount& mount) {
-    FileDescriptor source(open(mount.source.c_str(), O_PATH | O_CLOEXEC));
-    if (!source.valid()) {
-        throw SystemError("cannot open " + mount.source.string(), errno);
-    }
     struct stat status {};
-    if (!mount.below.empty()) {
-        Located found = locate(source.get(), mount.below);
-        if (!found.file.valid()) {
-            throw Error(ErrorCode::NotFound, "there is no " + printed(mount.below) + " in what is mounted");
-        }
-        source = std::move(found.file);
-    }
-    if (fstat(source.get(), &status) != 0) {
-        throw SystemError("cannot look at " + mount.source.string(), errno);
-    }
+    const auto source = open_source(mount, status);
     const bool directory = S_ISDIR(status.st_mode);
-    const auto target = make_target(mount.target, directory ? Kind::Directory : Kind::File);
+    const auto target = make_target(mount.target, directory);
     if (mount.discard && !mount.read_only) {
         return bind_discarding(source.get(), directory, target);
     }
@@ -321,7 +310,7 @@ void Mounts::bind_discarding(int source, bool directory, const Target& target) {
     }
     const auto& place = discarded_.emplace_back("cooper-discard");
     const auto copy_parent = open_directory(place.path().string());
-    copy_entry(source, copy_parent.get(), "copy");
+    copy_entry(source, copy_parent.get(), "copy", run_);
     const auto copy = open_at(copy_parent.get(), "copy", O_PATH | O_NOFOLLOW);
     bind(copy.get(), target, MS_NODEV);
 }
@@ -351,7 +340,7 @@ void Mounts::mount_discarding_overlay(int source, const Target& target) {
 }
 
 void Mounts::add_tmpfs(const SandboxMount& mount) {
-    const auto target = make_target(mount.target, Kind::Directory);
+    const auto target = make_target(mount.target, true);
     std::array<char, 16> mode{};
     std::snprintf(mode.data(), mode.size(), "%o", mount.mode == 0 ? 01777U : mount.mode & 07777U);
     std::string options = std::string("mode=") + mode.data();
@@ -363,30 +352,6 @@ void Mounts::add_tmpfs(const SandboxMount& mount) {
     }
     mount_file_system(target, "tmpfs",
                       MS_NOSUID | MS_NODEV | (mount.read_only ? static_cast<unsigned long>(MS_RDONLY) : 0UL), options);
-}
-
-void Mounts::add_script(const std::string& path, const std::string& content) {
-    const auto found = locate(root(), path, stub_maker());
-    if (!found.parent.valid() || found.file.valid()) {
-        throw Error(ErrorCode::Conflict, "the script " + printed(path) + " cannot be put where something is");
-    }
-    const auto file = stubs_.make_file(found.parent.get(), found.name, Stubs::Goes::Always);
-    write_text(file.get(), content, path);
-    if (fchmod(file.get(), 0755) != 0) {
-        throw SystemError("cannot make " + printed(path) + " executable", errno);
-    }
-}
-
-void Mounts::enter_working_directory() {
-    const auto make = [this](int parent, const std::string& name) {
-        if (mkdirat(parent, name.c_str(), 0755) != 0 || fchmodat(parent, name.c_str(), 0755, 0) != 0 ||
-            (how_.owners &&
-             fchownat(parent, name.c_str(), command_.user.uid, command_.user.gid, AT_SYMLINK_NOFOLLOW) != 0)) {
-            throw SystemError("cannot make the working directory " + printed(command_.working_directory), errno);
-        }
-    };
-    working_directory_ = in_context("entering the working directory",
-                                    [&] { return locate_directory(root(), command_.working_directory, make); });
 }
 
 }  // namespace cooper::build::sandbox

@@ -2,9 +2,11 @@
 #pragma once
 
 #include "cooper/base/files.hpp"
+#include "cooper/base/run.hpp"
 #include "cooper/build/sandbox.hpp"
 
-#include "build/sandbox/root_paths.hpp"
+#include "build/sandbox/places.hpp"
+#include "build/sandbox/root_place.hpp"
 #include "build/sandbox/stubs.hpp"
 
 #include <filesystem>
@@ -18,23 +20,24 @@ namespace cooper::build::sandbox {
 /// mounts below it too where the kernel can (5.12), `mounted` is its root. Throws SystemError.
 void add_mount_flags(int mounted, unsigned long flags);
 
-class Mounts {
+class Mounts final : public RootPlace {
 public:
     /// The calling thread has a mount namespace of its own. Makes `root` a mount and takes it as the place of all that
     /// follows. Borrows.
-    Mounts(const std::filesystem::path& root, const SandboxCommand& command, const Confinement& how, Stubs& stubs);
+    /// `old_proc`: this machine's /proc instead of one of its own.
+    Mounts(const std::filesystem::path& root, const SandboxCommand& command, const Confinement& how, Stubs& stubs,
+           bool old_proc, const Run& run);
     Mounts(const Mounts&) = delete;
     Mounts& operator=(const Mounts&) = delete;
-    ~Mounts();
+    ~Mounts() override;
 
-    /// /dev, /sys, /etc/hosts, /etc/resolv.conf, the command's mounts and scripts, its working directory.
-    /// `old_proc`: this machine's /proc instead of one of its own.
-    void make_all(bool old_proc);
-
-    [[nodiscard]] int root() const noexcept { return root_.get(); }
-    /// To mount a new proc on; invalid with the old one.
-    [[nodiscard]] int proc() const noexcept { return proc_.get(); }
-    [[nodiscard]] int working_directory() const noexcept { return working_directory_.get(); }
+    void make_ready() override;
+    void let_go() override;
+    /// Mounts go with their namespace.
+    void take_back() override { discarded_.clear(); }
+    [[nodiscard]] int root() const noexcept override { return root_.get(); }
+    [[nodiscard]] int proc() const noexcept override { return proc_.get(); }
+    [[nodiscard]] int working_directory() const noexcept override { return working_directory_.get(); }
 
 private:
     /// What a mount is put on.
@@ -43,9 +46,8 @@ private:
         std::string name;
         FileDescriptor file;
     };
-    enum class Kind { Directory, File };
 
-    Target make_target(std::string_view path, Kind kind);
+    Target make_target(std::string_view path, bool directory);
     Target make_kernel_directory(const std::string& name);
     /// The root of the mount that now covers `target`.
     static FileDescriptor mounted_on(const Target& target);
@@ -53,7 +55,9 @@ private:
     FileDescriptor bind(int source, const Target& target, unsigned long flags);
 
     void make_dev();
-    void make_dev_nodes(int dev);
+    bool make_devices(const Target& dev);
+    void bind_device(int devices, const DeviceNode& device, unsigned long flags);
+    [[nodiscard]] Target in_dev(const char* name) const;
     void make_sys();
     void bind_text(std::string_view path, const std::string& text, const SandboxMount* secret);
     void add(const SandboxMount& mount);
@@ -61,13 +65,12 @@ private:
     void bind_discarding(int source, bool directory, const Target& target);
     void mount_discarding_overlay(int source, const Target& target);
     void add_tmpfs(const SandboxMount& mount);
-    void add_script(const std::string& path, const std::string& content);
-    void enter_working_directory();
-    [[nodiscard]] MakeDirectory stub_maker();
 
     const SandboxCommand& command_;
     const Confinement& how_;
     Stubs& stubs_;
+    bool old_proc_;
+    const Run& run_;
     FileDescriptor root_;
     FileDescriptor proc_;
     FileDescriptor dev_;

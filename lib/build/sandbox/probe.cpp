@@ -4,6 +4,9 @@
 #include "cooper/base/files.hpp"
 #include "cooper/base/text.hpp"
 
+#include "build/sandbox/root_paths.hpp"
+#include "build/sandbox/stubs.hpp"
+
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/mount.h>
@@ -28,14 +31,16 @@ std::string reason(const std::string& action) {
     return action + ": " + std::generic_category().message(errno);
 }
 
-/// Directories of our own beside the trees, gone afterwards.
+/// A directory of our own beside the trees, gone afterwards without a trace in the times of the one above it.
 class ProbeDirectory {
 public:
-    explicit ProbeDirectory(const std::filesystem::path& beside) {
-        auto name =
-            ((beside.empty() ? std::filesystem::temp_directory_path() : beside) / ".cooper-probe-XXXXXX").string();
+    explicit ProbeDirectory(const std::filesystem::path& beside)
+        : above_(beside.empty() ? std::filesystem::temp_directory_path() : beside),
+          directory_(open_directory(above_.string())),
+          keep_(directory_.get()) {
+        auto name = (above_ / ".cooper-probe-XXXXXX").string();
         if (mkdtemp(name.data()) == nullptr) {
-            throw SystemError("cannot make a directory in " + beside.string(), errno);
+            throw SystemError("cannot make a directory in " + above_.string(), errno);
         }
         path_ = name;
     }
@@ -48,6 +53,9 @@ public:
     [[nodiscard]] std::string operator/(const char* name) const { return (path_ / name).string(); }
 
 private:
+    std::filesystem::path above_;
+    FileDescriptor directory_;
+    KeepTime keep_;
     std::filesystem::path path_;
 };
 

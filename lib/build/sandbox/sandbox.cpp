@@ -147,12 +147,13 @@ std::optional<SandboxResult> run_once(const std::filesystem::path& root, const S
     auto pipe = command.terminal ? detail::Pipe{} : detail::make_output_pipe();
     auto reports = detail::make_output_pipe();
     OutputPump pump(std::move(pipe.ours), output);
-    Keeper keeper(root, command, how, stubs, old_proc, pipe.childs.get(), reports.childs.get());
+    Keeper keeper(root, command, how, stubs, old_proc, pipe.childs.get(), reports.childs.get(), run);
     keeper.start();
     pipe.childs = FileDescriptor();
     reports.childs = FileDescriptor();
     wait_until_empty(keeper, pump, run);
     const auto outcome = read_reports(reports.ours.get());
+    keeper.take_back();
     stubs.remove();
     if (outcome.failure) {
         if (outcome.failure->kind == ChildReport::Kind::ProcRefused && !old_proc) {

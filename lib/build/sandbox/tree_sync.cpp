@@ -3,12 +3,13 @@
 #include "cooper/base/error.hpp"
 #include "cooper/base/files.hpp"
 
+#include "build/apply/removal.hpp"
 #include "build/sandbox/root_paths.hpp"
+#include "build/snapshot/file_copy.hpp"
 #include "oci/printable.hpp"
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -84,28 +85,9 @@ void set_metadata(int directory, const std::string& name, const struct stat& sta
     }
 }
 
-void copy_content(int from, int to, const std::string& name) {
-    const FileDescriptor input(open(name_of_descriptor(from).c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
-    if (!input.valid()) {
-        fail("read", name);
-    }
-    constexpr std::size_t kStep = 1UL << 30U;
-    for (;;) {
-        const ssize_t count = sendfile(to, input.get(), nullptr, kStep);
-        if (count == 0) {
-            return;
-        }
-        if (count < 0 && errno != EINTR) {
-            fail("copy", name);
-        }
-    }
-}
+void copy_one(int from, const struct stat& status, int to, const std::string& name, int depth, const Run& run);
 
-void remove_entry(int directory, const std::string& name, int depth);
-
-void copy_one(int from, const struct stat& status, int to, const std::string& name, int depth);
-
-void synchronize_at(int from, int to, int depth) {
+void synchronize_at(int from, int to, int depth, const Run& run) {
     if (depth > kMaxDepth) {
         throw Error(ErrorCode::InvalidInput,
                     "a mounted directory has more than " + std::to_string(kMaxDepth) + " levels");
@@ -114,10 +96,11 @@ void synchronize_at(int from, int to, int depth) {
     const std::set<std::string> wanted(names.begin(), names.end());
     for (const auto& name : names_in(to)) {
         if (!wanted.contains(name)) {
-            remove_entry(to, name, depth);
+            remove_tree(to, name, name);
         }
     }
     for (const auto& name : names) {
+        run.check();
         const auto entry = open_below(from, name, O_PATH);
         const auto status = status_of(entry.get(), name);
         struct stat there {};
@@ -128,9 +111,9 @@ void synchronize_at(int from, int to, int depth) {
             continue;
         }
         if (exists && S_ISDIR(there.st_mode) != S_ISDIR(status.st_mode)) {
-            remove_entry(to, name, depth);
+            remove_tree(to, name, name);
         }
-        copy_one(entry.get(), status, to, name, depth);
+        copy_one(entry.get(), status, to, name, depth, run);
     }
 }
 
@@ -143,13 +126,13 @@ void copy_link(int link, int to) {
 }
 
 /// What is not a directory appears under its name when it is whole.
-void copy_one(int from, const struct stat& status, int to, const std::string& name, int depth) {
+void copy_one(int from, const struct stat& status, int to, const std::string& name, int depth, const Run& run) {
     if (S_ISDIR(status.st_mode)) {
         if (mkdirat(to, name.c_str(), 0700) != 0 && errno != EEXIST) {
             fail("make", name);
         }
         const auto directory = open_below(to, name, O_PATH | O_DIRECTORY);
-        synchronize_at(from, directory.get(), depth + 1);
+        synchronize_at(from, directory.get(), depth + 1, run);
         set_metadata(to, name, status);
         return;
     }
@@ -157,8 +140,12 @@ void copy_one(int from, const struct stat& status, int to, const std::string& na
         fail("remove", kPartial);
     }
     if (S_ISREG(status.st_mode)) {
-        const auto file = open_below(to, kPartial, O_WRONLY | O_CREAT | O_EXCL, 0600);
-        copy_content(from, file.get(), name);
+        const FileDescriptor input(open(name_of_descriptor(from).c_str(), O_RDONLY | O_CLOEXEC));
+        if (!input.valid()) {
+            fail("read", name);
+        }
+        const auto output = open_below(to, kPartial, O_WRONLY | O_CREAT | O_EXCL, 0600);
+        copy_content(input.get(), output.get(), name, run);
     } else if (S_ISLNK(status.st_mode)) {
         copy_link(from, to);
     } else if (S_ISFIFO(status.st_mode)) {
@@ -174,34 +161,14 @@ void copy_one(int from, const struct stat& status, int to, const std::string& na
     }
 }
 
-void remove_entry(int directory, const std::string& name, int depth) {
-    if (unlinkat(directory, name.c_str(), 0) == 0 || errno == ENOENT) {
-        return;
-    }
-    if (errno != EISDIR && errno != EPERM) {
-        fail("remove", name);
-    }
-    if (depth > kMaxDepth) {
-        throw Error(ErrorCode::InvalidInput,
-                    "a mounted directory has more than " + std::to_string(kMaxDepth) + " levels");
-    }
-    const auto inner = open_below(directory, name, O_PATH | O_DIRECTORY);
-    for (const auto& child : names_in(inner.get())) {
-        remove_entry(inner.get(), child, depth + 1);
-    }
-    if (unlinkat(directory, name.c_str(), AT_REMOVEDIR) != 0) {
-        fail("remove", name);
-    }
-}
-
 }  // namespace
 
-void copy_entry(int from, int to, const std::string& name) {
-    copy_one(from, status_of(from, name), to, name, 0);
+void copy_entry(int from, int to, const std::string& name, const Run& run) {
+    copy_one(from, status_of(from, name), to, name, 0, run);
 }
 
-void synchronize(int from, int to) {
-    synchronize_at(from, to, 0);
+void synchronize(int from, int to, const Run& run) {
+    synchronize_at(from, to, 0, run);
 }
 
 }  // namespace cooper::build::sandbox
