@@ -60,9 +60,9 @@ std::vector<std::string> stage_references(const Instruction& instruction);
 /// a child stage begins with its parent's.
 class StageVariables {
 public:
-    /// Of a stage that stands on an image: none of the ARGs are visible yet. `plan` gives global values and build-args.
-    StageVariables(const StagePlan& plan, const StageOptions& options, std::string_view target_stage_name,
-                   const oci::Platform& platform);
+    /// Of a stage that stands on an image: none of the ARGs are visible yet. `plan` gives global values and those of the
+    /// platforms, `options` the build-args.
+    StageVariables(const StagePlan& plan, const StageOptions& options);
 
     /// ENV of the base image's config ("K=V").
     void set_environment(const std::vector<std::string>& environment);

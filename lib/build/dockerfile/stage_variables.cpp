@@ -51,8 +51,7 @@ std::vector<std::string> StageVariables::OrderedValues::assignments() const {
     return all;
 }
 
-StageVariables::StageVariables(const StagePlan& plan, const StageOptions& options,
-                               std::string_view /*target_stage_name*/, const oci::Platform& /*platform*/)
+StageVariables::StageVariables(const StagePlan& plan, const StageOptions& options)
     : global_(plan.global_args), check_(plan.check) {
     for (const auto& [name, value] : options.build_args) {
         build_args_.insert_or_assign(name, value);

@@ -52,9 +52,7 @@ StageBuilder::StageBuilder(PlatformBuild& build, std::size_t stage)
       stage_(dockerfile_.stages[stage]),
       index_(stage),
       run_(build.run()),
-      variables_(build.plan(), build.stage_options(),
-                 build.stage_options().target.empty() ? "default" : build.stage_options().target,
-                 build.plan().bases[stage].platform) {}
+      variables_(build.plan(), build.stage_options()) {}
 
 StageResult StageBuilder::build() {
     state_ = begin_from();
@@ -148,7 +146,7 @@ void StageBuilder::dispatch(const Instruction& instruction) {
     run_.check();
     instruction_ = &instruction;
     try {
-        const Instruction now = expanded(instruction, trigger_ ? '\\' : dockerfile_.escape, variables_.lookup());
+        const Instruction now = fill_in(instruction);
         std::visit([this](const auto& kind) { apply(kind); }, now.kind);
     } catch (const BuildFailed&) {
         throw;
@@ -166,6 +164,21 @@ void StageBuilder::dispatch(const Instruction& instruction) {
         located.advise(error.advice());
         throw located;
     }
+}
+
+Instruction StageBuilder::fill_in(const Instruction& instruction) {
+    if (trigger_) {
+        return variables_.expand(instruction, '\\');
+    }
+    std::vector<DockerfileWarning> warnings;
+    Instruction now = variables_.expand(instruction, dockerfile_.escape, &warnings);
+    for (const DockerfileWarning& warning : warnings) {
+        work_.log.warn(warning, dockerfile_.file);
+    }
+    if (!warnings.empty() && dockerfile_.warnings_are_errors) {
+        throw dockerfile_.error(instruction, warnings[0].message + " (check=error=true)");
+    }
+    return now;
 }
 
 void StageBuilder::note(const std::string& created_by, bool empty_layer) {

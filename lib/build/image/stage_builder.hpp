@@ -36,6 +36,8 @@ private:
     [[nodiscard]] ImageState begin_from_image(const std::string& reference);
     void run_triggers();
     void dispatch(const Instruction& instruction);
+    /// `instruction` with its variables; tells what the checks say about them.
+    Instruction fill_in(const Instruction& instruction);
 
     // Metadata.
     void apply(const ArgInstruction& arg);
