@@ -57,6 +57,7 @@ public:
             todo_.pop_front();
             search_directory(directory);
         }
+        add_linked();
         std::sort(changes_.members.begin(), changes_.members.end(),
                   [](const Member& one, const Member& other) { return one.tar_path() < other.tar_path(); });
         return std::move(changes_);
@@ -159,11 +160,9 @@ private:
         const auto before = directory.below ? lower_.status(path) : std::nullopt;
         const bool same = before && is_same(path, status, *before);
         if (!same) {
-            Member member;
-            member.path = path;
-            member.status = status;
-            member.link = S_ISLNK(status.st_mode) ? upper_.link(path) : std::string();
-            add(std::move(member));
+            add_member(path, status);
+        } else if (S_ISREG(status.st_mode) && status.st_nlink > 1 && !lower_.is_untouched(path, status)) {
+            linked_.push_back({path, status});
         } else if (!S_ISDIR(status.st_mode) && is_upper()) {
             changes_.unchanged.push_back(path);
         }
@@ -199,6 +198,32 @@ private:
                (S_ISDIR(now.st_mode) || has_same_content(ours.get(), theirs.get(), path, run_));
     }
 
+    /// A file that is as it was, but has a new name beside the old one: without both in the layer they would be two
+    /// files.
+    void add_linked() {
+        std::set<std::pair<dev_t, ino_t>> files;
+        for (const Member& member : changes_.members) {
+            if (!member.whiteout && S_ISREG(member.status.st_mode)) {
+                files.emplace(member.status.st_dev, member.status.st_ino);
+            }
+        }
+        for (const auto& [path, status] : linked_) {
+            if (files.contains({status.st_dev, status.st_ino})) {
+                add_member(path, status);
+            } else if (is_upper()) {
+                changes_.unchanged.push_back(path);
+            }
+        }
+    }
+
+    void add_member(const std::string& path, const struct stat& status) {
+        Member member;
+        member.path = path;
+        member.status = status;
+        member.link = S_ISLNK(status.st_mode) ? upper_.link(path) : std::string();
+        add(std::move(member));
+    }
+
     void add(Member member) {
         if (changes_.members.size() == kMaxEntries) {
             throw Error(ErrorCode::InvalidInput,
@@ -213,6 +238,7 @@ private:
     const Run& run_;
     Changes changes_;
     std::deque<Directory> todo_;
+    std::vector<std::pair<std::string, struct stat>> linked_;  // as they were, and with several names
     bool has_whiteout_files_ = false;  // of the directory that is_opaque() was asked about
 };
 

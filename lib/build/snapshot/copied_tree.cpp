@@ -41,7 +41,7 @@ public:
             add(member);
         }
         for (auto path = directories_.rbegin(); path != directories_.rend(); ++path) {
-            describe_directory(from_, to_, *path, status(*path), form_);
+            describe_directory(from_, *path, to_, *path, form_);
         }
         implicit_.emplace_back();
         std::sort(implicit_.begin(), implicit_.end());

@@ -3,6 +3,8 @@
 #include "cooper/base/digest.hpp"
 #include "cooper/base/files.hpp"
 
+#include <unistd.h>
+
 namespace cooper::build {
 
 namespace {
@@ -17,12 +19,14 @@ std::string hash_of_id_maps() {
     return std::string(sha256(maps).hex().substr(0, kHashLength));
 }
 
+constexpr std::string_view kRangePrefix = "userns-";
+
 std::string name_of(const Confinement& how) {
     switch (how.isolation) {
         case Isolation::Root:
             return "root";
         case Isolation::UserRange:
-            return "userns-" + hash_of_id_maps();
+            return std::string(kRangePrefix) + hash_of_id_maps();
         case Isolation::SingleUser:
             return "single";
         case Isolation::Chroot:
@@ -44,6 +48,15 @@ DiskForm disk_form(const Confinement& how) {
     form.user_xattr = how.user_xattr;
     form.marked = how.isolation != Isolation::Chroot && how.isolation != Isolation::None;
     return form;
+}
+
+bool can_remove(const std::string& form) {
+    if (!form.starts_with(kRangePrefix)) {
+        return true;
+    }
+    const std::string map = find_file("/proc/self/uid_map", kMaxMap).value_or("");
+    const bool all_ids = map.find("4294967295") != std::string::npos;
+    return (geteuid() == 0 && all_ids) || form == std::string(kRangePrefix) + hash_of_id_maps();
 }
 
 }  // namespace cooper::build

@@ -23,4 +23,7 @@ struct DiskForm {
 /// "root", "userns-HASH" (of the mapping of ids), "single", "chroot", "none".
 DiskForm disk_form(const Confinement& how);
 
+/// Whether this process can remove files of that form: those of a range of ids belong to others outside of it.
+bool can_remove(const std::string& form);
+
 }  // namespace cooper::build

@@ -82,7 +82,7 @@ void Manifest::merge_directory(std::size_t layer, TreeRoot& tree, const std::str
         todo.push_back(child);
         const bool described = !std::binary_search(implicit.begin(), implicit.end(), child);
         if (described || found == files_.end() || !S_ISDIR(found->second.status.st_mode)) {
-            files_[child] = {layer, *status};
+            files_[child] = {layer, *status, described};
         }
     }
 }
@@ -102,13 +102,19 @@ void Manifest::copy_all(const Run& run) {
     }
     for (auto file = files_.rbegin(); file != files_.rend(); ++file) {
         if (S_ISDIR(file->second.status.st_mode)) {
-            describe_directory(stack_.tree(file->second.layer), root_, file->first, file->second.status, form_);
+            describe(file->first, file->second);
         }
     }
     for (auto& [path, known] : files_) {
         known.status = *root_.status(path);
     }
     settle({});
+}
+
+void Manifest::describe(const std::string& path, const Known& known) {
+    const auto right = known.described ? LayerStack::Description{&stack_.tree(known.layer), path}
+                                       : stack_.description(path, stack_.layers().size());
+    describe_directory(*right.tree, right.path, root_, path, form_);
 }
 
 std::optional<struct stat> Manifest::status(const std::string& path) {
@@ -185,9 +191,8 @@ void Manifest::restore(const std::string& path, const Run& run) {
         }
     }
     for (auto file = copied.rbegin(); file != copied.rend(); ++file) {
-        TreeRoot& from = stack_.tree(files_.at(*file).layer);
-        if (const auto status = from.status(*file); S_ISDIR(status->st_mode)) {
-            describe_directory(from, root_, *file, *status, form_);
+        if (const Known& known = files_.at(*file); S_ISDIR(known.status.st_mode)) {
+            describe(*file, known);
         }
     }
     const std::array<timespec, 2> times{timespec{0, UTIME_OMIT}, above.st_mtim};

@@ -44,6 +44,7 @@ private:
     struct Known {
         std::size_t layer = 0;
         struct stat status {};  // in the copy
+        bool described = true;  // by an entry of that layer
     };
     using Files = std::map<std::string, Known, std::less<>>;
 
@@ -51,6 +52,7 @@ private:
     void merge_directory(std::size_t layer, TreeRoot& tree, const std::string& path, std::vector<std::string>& todo);
     void erase_below(const std::string& path);
     void copy_all(const Run& run);
+    void describe(const std::string& path, const Known& known);
 
     LayerStack& stack_;
     const DiskForm& form_;

@@ -150,8 +150,12 @@ OverlayMount::OverlayMount(std::filesystem::path target, const OverlayLayers& la
 }
 
 OverlayMount::~OverlayMount() {
-    if (umount2(target_.c_str(), 0) != 0) {
-        umount2(target_.c_str(), kDetach);
+    unmount_quietly(target_);
+}
+
+void unmount_quietly(const std::filesystem::path& target) noexcept {
+    if (umount2(target.c_str(), 0) != 0 && errno == EBUSY) {
+        umount2(target.c_str(), kDetach);
     }
 }
 

@@ -26,6 +26,9 @@ private:
     std::filesystem::path target_;
 };
 
+/// Whatever is mounted there.
+void unmount_quietly(const std::filesystem::path& target) noexcept;
+
 /// The older way, for kernels before 6.5, whose options are limited to a page (some 200 layers). For tests.
 void mount_overlay_by_options(const std::filesystem::path& target, const OverlayLayers& layers);
 

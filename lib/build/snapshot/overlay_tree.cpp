@@ -80,7 +80,7 @@ void drop_empty_passages(TreeRoot& tree, Changes& changes) {
 
 class OverlayTree final : public RootTree {
 public:
-    OverlayTree(std::shared_ptr<SnapshotDirectory> directory, LayerStack stack)
+    OverlayTree(std::shared_ptr<SnapshotDirectory> directory, LayerStack stack, const Run& run)
         : directory_(std::move(directory)),
           stack_(std::move(stack)),
           owners_(directory_->form(), stack_),
@@ -88,7 +88,7 @@ public:
           path_(work_.path() / "root") {
         make_directory(path_);
         make_directory(work_.path() / "lower");
-        mount();
+        mount(run);
     }
 
     [[nodiscard]] const fs::path& path() const override { return path_; }
@@ -110,7 +110,7 @@ public:
         found.index.made_on = stack_name(stack_.diff_ids());
         stack_.push(directory_->publish(layer_, found.layer.diff_id, found.index));
         owners_.forget();
-        mount();
+        mount(run);
         return std::move(found.layer);
     }
 
@@ -123,14 +123,14 @@ public:
 
 private:
     /// A new upper directory over all layers.
-    void mount() {
+    void mount(const Run& run) {
         const fs::path step = work_.path() / std::to_string(++steps_);
         layer_ = step;
         make_directory(layer_);
         make_directory(layer_ / "tree");
         describe_root(layer_ / "tree", stack_.root_directory());
         OverlayLayers layers;
-        layers.lower = stack_.directories();
+        layers.lower = stack_.directories(run);
         layers.upper = layer_ / "tree";
         layers.work = work_.path() / (std::to_string(steps_) + "-work");
         layers.user_xattr = directory_->form().user_xattr;
@@ -140,7 +140,7 @@ private:
 
     LayerInTree find(TreeRoot& upper, const CaptureOptions& capture, const Run& run) {
         OverlayLayers below;
-        below.lower = stack_.directories();
+        below.lower = stack_.directories(run);
         below.user_xattr = directory_->form().user_xattr;
         const OverlayMount mounted(work_.path() / "lower", below);
         LowerTree lower(work_.path() / "lower");
@@ -162,7 +162,7 @@ private:
 
 class OverlayView final : public RootTree {
 public:
-    OverlayView(std::shared_ptr<SnapshotDirectory> directory, LayerStack stack)
+    OverlayView(std::shared_ptr<SnapshotDirectory> directory, LayerStack stack, const Run& run)
         : directory_(std::move(directory)),
           stack_(std::move(stack)),
           owners_(directory_->form(), stack_),
@@ -170,7 +170,7 @@ public:
           path_(work_.path() / "root") {
         make_directory(path_);
         OverlayLayers layers;
-        layers.lower = stack_.directories();
+        layers.lower = stack_.directories(run);
         layers.user_xattr = directory_->form().user_xattr;
         mounted_.emplace(path_, layers);
     }
@@ -198,12 +198,14 @@ private:
 
 }  // namespace
 
-std::unique_ptr<RootTree> open_overlay_tree(std::shared_ptr<SnapshotDirectory> directory, LayerStack stack) {
-    return std::make_unique<OverlayTree>(std::move(directory), std::move(stack));
+std::unique_ptr<RootTree> open_overlay_tree(std::shared_ptr<SnapshotDirectory> directory, LayerStack stack,
+                                            const Run& run) {
+    return std::make_unique<OverlayTree>(std::move(directory), std::move(stack), run);
 }
 
-std::unique_ptr<RootTree> open_overlay_view(std::shared_ptr<SnapshotDirectory> directory, LayerStack stack) {
-    return std::make_unique<OverlayView>(std::move(directory), std::move(stack));
+std::unique_ptr<RootTree> open_overlay_view(std::shared_ptr<SnapshotDirectory> directory, LayerStack stack,
+                                            const Run& run) {
+    return std::make_unique<OverlayView>(std::move(directory), std::move(stack), run);
 }
 
 }  // namespace cooper::build

@@ -4,6 +4,7 @@
 #include "cooper/base/text.hpp"
 
 #include "build/apply/removal.hpp"
+#include "build/snapshot/overlay_mount.hpp"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -90,6 +91,18 @@ void remove_quietly(const fs::path& path) noexcept {
     }
 }
 
+void remove_abandoned(const fs::path& form_directory) {
+    std::error_code ignored;
+    for (const auto& item : fs::directory_iterator(form_directory / "work", ignored)) {
+        const FileDescriptor lock = lock_directory(item.path(), true);
+        if (lock.valid()) {
+            unmount_quietly(item.path() / "root");
+            unmount_quietly(item.path() / "lower");
+            remove_quietly(item.path());
+        }
+    }
+}
+
 WorkDirectory::~WorkDirectory() {
     if (lock_.valid()) {
         remove_quietly(path_);
@@ -107,6 +120,7 @@ SnapshotDirectory::SnapshotDirectory(const fs::path& directory, DiskForm form)
     }
     make_root(empty_directory());
     make_root(other_empty_directory());
+    remove_abandoned(root_);
 }
 
 fs::path SnapshotDirectory::directory_of(const Digest& diff_id) const {
@@ -180,6 +194,29 @@ LayerHandle SnapshotDirectory::publish(const fs::path& layer, const Digest& diff
         throw SystemError("cannot keep the layer " + diff_id.shortened(), errno);
     }
     return get(diff_id);
+}
+
+std::shared_ptr<const StackFix> SnapshotDirectory::find_fix(const Digest& name) const {
+    const fs::path directory = root_ / "fixes" / name.hex();
+    FileDescriptor lease = lock_directory(directory, false);
+    if (!lease.valid()) {
+        return nullptr;
+    }
+    futimens(lease.get(), nullptr);
+    const bool empty = access((directory / "tree").c_str(), F_OK) != 0;
+    return std::make_shared<const StackFix>(StackFix{directory, std::move(lease), empty});
+}
+
+std::shared_ptr<const StackFix> SnapshotDirectory::publish_fix(const fs::path& fix, const Digest& name) const {
+    const fs::path directory = root_ / "fixes" / name.hex();
+    for (;;) {
+        if (rename(fix.c_str(), directory.c_str()) != 0 && errno != ENOTEMPTY && errno != EEXIST) {
+            throw SystemError("cannot keep " + directory.string(), errno);
+        }
+        if (auto found = find_fix(name)) {
+            return found;
+        }
+    }
 }
 
 }  // namespace cooper::build

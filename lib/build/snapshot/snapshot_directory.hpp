@@ -38,6 +38,14 @@ struct StoredLayer {
     [[nodiscard]] std::filesystem::path tree() const { return directory / "tree"; }
     [[nodiscard]] std::filesystem::path members() const { return directory / "members"; }
 };
+/// Directories that a stack of layers needs on top of it; stays as long as somebody has this.
+struct StackFix {
+    std::filesystem::path directory;
+    FileDescriptor lease;
+    bool empty = true;  ///< it needs none
+
+    [[nodiscard]] std::filesystem::path tree() const { return directory / "tree"; }
+};
 using LayerHandle = std::shared_ptr<const StoredLayer>;
 
 /// A directory of our own, locked; removed with all in it when it goes.
@@ -73,9 +81,12 @@ public:
     /// `layer` (a directory in a work directory, with "tree") becomes the layer, unless there is one already.
     LayerHandle publish(const std::filesystem::path& layer, const Digest& diff_id, const LayerIndex& index);
 
+    /// Null: it is not here. `name` is the stack's.
+    [[nodiscard]] std::shared_ptr<const StackFix> find_fix(const Digest& name) const;
+    std::shared_ptr<const StackFix> publish_fix(const std::filesystem::path& fix, const Digest& name) const;
+
     [[nodiscard]] std::filesystem::path empty_directory() const { return root_ / "empty"; }
     [[nodiscard]] std::filesystem::path other_empty_directory() const { return root_ / "nothing"; }
-    [[nodiscard]] std::filesystem::path fixes() const { return root_ / "fixes"; }
 
 private:
     [[nodiscard]] std::filesystem::path directory_of(const Digest& diff_id) const;
@@ -89,6 +100,9 @@ private:
 /// Opens a directory with its lock: a shared one is waited for. Invalid: there is none, or (exclusive) somebody else
 /// has it. What is locked is what the name stands for.
 FileDescriptor lock_directory(const std::filesystem::path& path, bool exclusive);
+
+/// What killed processes left: work directories without a lock go, with what is still mounted in them.
+void remove_abandoned(const std::filesystem::path& form_directory);
 
 /// Removes a directory and all in it; what cannot be removed stays.
 void remove_quietly(const std::filesystem::path& path) noexcept;

@@ -103,12 +103,12 @@ void Snapshots::add_all(const oci::Image& image, const Run& run) {
 }
 
 std::unique_ptr<RootTree> Snapshots::open(const std::vector<Digest>& layers, const Run& run) {
-    return state_->directory->form().overlay ? open_overlay_tree(state_->directory, state_->stack(layers))
+    return state_->directory->form().overlay ? open_overlay_tree(state_->directory, state_->stack(layers), run)
                                              : open_copied_tree(state_->directory, state_->stack(layers), run);
 }
 
 std::unique_ptr<RootTree> Snapshots::open_to_read(const std::vector<Digest>& layers, const Run& run) {
-    return state_->directory->form().overlay ? open_overlay_view(state_->directory, state_->stack(layers))
+    return state_->directory->form().overlay ? open_overlay_view(state_->directory, state_->stack(layers), run)
                                              : open_copied_tree(state_->directory, state_->stack(layers), run);
 }
 
@@ -130,14 +130,6 @@ BuiltLayer Snapshots::blob(const Digest& diff_id, const LayerCompression& compre
         built.files = written.files;
         return built;
     });
-}
-
-Snapshots::Usage Snapshots::usage(const std::filesystem::path&, const Run&) {
-    return {};
-}
-
-Snapshots::Usage Snapshots::collect(const std::filesystem::path&, std::chrono::seconds, bool, const Run&) {
-    return {};
 }
 
 }  // namespace cooper::build

@@ -95,10 +95,9 @@ void copy_as(TreeRoot& from, const std::string& path, const struct stat& status,
     if (S_ISREG(status.st_mode)) {
         return copy_regular(from, parent, name, path, status, form, run);
     }
-    const bool made =
-        S_ISLNK(status.st_mode)
-            ? symlinkat(from.link(path).c_str(), parent, name.c_str()) == 0
-            : mknodat(parent, name.c_str(), (status.st_mode & S_IFMT) | kPrivateFile, status.st_rdev) == 0;
+    const bool made = S_ISLNK(status.st_mode) ? symlinkat(from.link(path).c_str(), parent, name.c_str()) == 0
+                                              : mknodat(parent, name.c_str(), (status.st_mode & S_IFMT) | kPrivateFile,
+                                                        status.st_rdev) == 0;
     if (!made) {
         fail("cannot make", path);
     }
@@ -122,13 +121,15 @@ void copy_file(TreeRoot& from, TreeRoot& to, const std::string& path, const stru
     }
 }
 
-void describe_directory(TreeRoot& from, TreeRoot& to, const std::string& path, const struct stat& status,
+void describe_directory(TreeRoot& from, const std::string& from_path, TreeRoot& to, const std::string& path,
                         const DiskForm& form) {
-    const int copy = to.directory(path);
-    if (copy < 0) {
-        throw Error(ErrorCode::Conflict, TreeRoot::shown(path) + " is not there");
+    const FileDescriptor source = from.open(from_path);
+    const FileDescriptor copy = to.open(path);
+    struct stat status {};
+    if (fstat(source.get(), &status) != 0) {
+        fail("cannot examine", from_path);
     }
-    describe_opened(from.directory(path), copy, path, status, form);
+    describe_opened(source.get(), copy.get(), path, status, form);
 }
 
 void part_from_links(TreeRoot& tree, const std::string& path, const DiskForm& form, const Run& run) {

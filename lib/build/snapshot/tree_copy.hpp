@@ -17,7 +17,8 @@ namespace cooper::build {
 void copy_file(TreeRoot& from, TreeRoot& to, const std::string& path, const struct stat& status, const DiskForm& form,
                const Run& run);
 
-void describe_directory(TreeRoot& from, TreeRoot& to, const std::string& path, const struct stat& status,
+/// Gives a directory the owner, mode, attributes and time of another.
+void describe_directory(TreeRoot& from, const std::string& from_path, TreeRoot& to, const std::string& path,
                         const DiskForm& form);
 
 /// Parts a file from its other names. The directory keeps its time.
