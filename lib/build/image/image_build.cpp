@@ -225,6 +225,9 @@ private:
         }
         record.results = std::move(built.record.results);
         built.record = std::move(record);
+        for (const oci::Image& image : built.images) {
+            remember_record(services_.store.path(), image.manifest.raw.digest, built.record);
+        }
         built.steps = log_.steps();
         built.cached = log_.cached();
     }

@@ -388,6 +388,20 @@ std::string StageBuilder::absolute(const std::string& path) const {
     return clean_file_path((base.empty() ? "/" : base) + "/" + path);
 }
 
+/// USER may name somebody whom a later RUN adds: until then directories are root's, as BuildKit makes them.
+std::pair<std::uint32_t, std::uint32_t> StageBuilder::working_directory_owner(const RootTree& root) const {
+    try {
+        const SandboxUser user = find_user(root.path(), state_.config.user);
+        return {user.uid, user.gid};
+    } catch (const Error& error) {
+        if (error.code() != ErrorCode::InvalidInput) {
+            throw;
+        }
+        run_.progress->notice(NoticeLevel::Warning, std::string(error.what()) + ": the directory is root's");
+        return {0, 0};
+    }
+}
+
 void StageBuilder::apply(const WorkdirInstruction& workdir) {
     const std::string path = workdir.path.starts_with('/') ? workdir.path : absolute(workdir.path);
     const std::string cleaned = clean_file_path(path);
@@ -402,8 +416,7 @@ void StageBuilder::apply(const WorkdirInstruction& workdir) {
     layer_step(report, {key.finish()}, "WORKDIR " + path, [&](StepReport&) {
         const StepSlots::Slot slot(work_.slots);
         RootTree& root = tree();
-        const SandboxUser user = find_user(root.path(), state_.config.user);
-        make_working_directory(root, cleaned, {user.uid, user.gid}, work_.epoch);
+        make_working_directory(root, cleaned, working_directory_owner(root), work_.epoch);
         return root.capture(capture_options(), run_);
     });
 }

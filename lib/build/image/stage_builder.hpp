@@ -72,6 +72,7 @@ private:
     [[nodiscard]] CaptureOptions capture_options() const;
 
     [[nodiscard]] RootTree& tree();
+    [[nodiscard]] std::pair<std::uint32_t, std::uint32_t> working_directory_owner(const RootTree& root) const;
     void unpack(const ImageState& image);
 
     // COPY and ADD.
