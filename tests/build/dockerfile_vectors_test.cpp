@@ -417,6 +417,7 @@ TEST_CASE("dockerfile vectors: variables and quotes as BuildKit's lexer takes th
         options.escape = text_or(item, "escape", "\\").at(0);
         options.keep_quotes = item.value("raw_quotes", false);
         options.keep_unset = item.value("skip_unset_env", false);
+        options.split = text_or(item, "kind") == "words";
         options.quotes_are_text = item.value("skip_process_quotes", false);
         const auto input = text_or(item, "input");
         if (item.contains("error")) {

@@ -71,9 +71,11 @@ public:
     }
 
     void operator()(ExposeInstruction& expose) const {
+        ExpansionOptions options = options_;
+        options.split = true;
         std::vector<std::string> ports;
         for (const auto& text : expose.ports) {
-            for (const auto& word : expand_with(text, options_, variables_).words) {
+            for (const auto& word : expand_with(text, options, variables_).words) {
                 note_port(word);
                 auto more = parse_ports(word);
                 if (ports.size() + more.size() > kMaxPorts) {

@@ -149,8 +149,10 @@ private:
 
     void add_raw(Output& output, char32_t point) {
         append_code_point(output.text, point);
-        append_code_point(word_, point);
-        output.in_word = true;
+        if (options_.split) {
+            append_code_point(word_, point);
+            output.in_word = true;
+        }
     }
 
     void split_into_words(Output& output, char32_t point) {
@@ -160,6 +162,23 @@ private:
         } else if (output.in_word && !word_.empty()) {
             end_word(output.words);
             output.in_word = false;
+        }
+    }
+
+    void add_value(Output& output, const std::string& value) {
+        output.text += value;
+        if (options_.split) {
+            for (const char32_t point : code_points(value)) {
+                split_into_words(output, point);
+            }
+        }
+    }
+
+    void add_quoted(Output& output, const std::string& piece) {
+        output.text += piece;
+        if (options_.split) {
+            word_ += piece;
+            output.in_word = true;
         }
     }
 
@@ -194,18 +213,14 @@ private:
     void take_piece(Output& output) {
         const char32_t point = peek();
         if (point == '$') {
-            const auto value = take_variable();
-            output.text += value;
-            for (const char32_t each : code_points(value)) {
-                split_into_words(output, each);
-            }
-        } else if (point == '<' || (!options_.quotes_are_text && (point == '\'' || point == '"'))) {
-            const auto piece = point == '<' ? take_heredoc_start() : point == '"' ? take_double() : take_single();
-            output.text += piece;
-            word_ += piece;
-            output.in_word = true;
-        } else if (point == escape_) {
-            next();
+            add_value(output, take_variable());
+        } else if (point == '<') {
+            add_quoted(output, take_heredoc_start());
+        } else if (point == '"' && !options_.quotes_are_text) {
+            add_quoted(output, take_double());
+        } else if (point == '\'' && !options_.quotes_are_text) {
+            add_quoted(output, take_single());
+        } else if (next() == escape_) {
             if (keep_escapes_) {
                 add_raw(output, point);
             }
@@ -213,9 +228,10 @@ private:
                 add_raw(output, escaped);
             }
         } else {
-            next();
             append_code_point(output.text, point);
-            split_into_words(output, point);
+            if (options_.split) {
+                split_into_words(output, point);
+            }
         }
     }
 
@@ -438,6 +454,7 @@ std::string expand_word(std::string_view word, char escape, const VariableLookup
 std::vector<std::string> expand_words(std::string_view text, char escape, const VariableLookup& variables) {
     ExpansionOptions options;
     options.escape = escape;
+    options.split = true;
     return expand(text, options, variables).words;
 }
 

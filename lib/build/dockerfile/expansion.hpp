@@ -15,6 +15,7 @@ struct ExpansionOptions {
     bool keep_quotes = false;      ///< quotes protect, and stay
     bool keep_escapes = false;     ///< so do escape characters
     bool quotes_are_text = false;  ///< bodies of heredocs
+    bool split = false;            ///< `words` are wanted
     bool keep_unset = false;       ///< variables without a value stay as they are written
 };
 
@@ -22,7 +23,7 @@ using VariableNames = std::set<std::string, std::less<>>;
 
 struct Expansion {
     std::string text;
-    std::vector<std::string> words;  ///< the same, split at blanks that no quote protects
+    std::vector<std::string> words;  ///< with `split`: the same, split at blanks that no quote protects
     VariableNames matched;           ///< variables that had a value
     VariableNames unmatched;         ///< and those that had none
 };

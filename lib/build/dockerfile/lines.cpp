@@ -43,6 +43,7 @@ std::optional<std::string> no_value(std::string_view /*name*/) {
 /// The words of a command as they are written, quotes and escapes included; none when a quote has no end.
 std::vector<std::string> shell_words(std::string_view text) {
     ExpansionOptions options;
+    options.split = true;
     options.keep_quotes = true;
     options.keep_escapes = true;
     options.keep_unset = true;
@@ -407,6 +408,7 @@ std::optional<Heredoc> parse_heredoc_word(std::string_view word) {
         return std::nullopt;
     }
     ExpansionOptions options;
+    options.split = true;
     options.keep_unset = true;
     const auto plain = expand(rest, options, no_value).words;
     if (plain.size() != 1) {
