@@ -119,7 +119,7 @@ class Story:
         return directory
 
     def build(self, directory, *flags, **options):
-        return self.cooper("build", "--project", directory + "/cooper.json", "--host", "unix://" + self.engine.socket, *flags, **options)
+        return self.cooper("build", "--builder", "engine", "--project", directory + "/cooper.json", "--host", "unix://" + self.engine.socket, *flags, **options)
 
     def built(self, directory, *flags, **options):
         done = self.build(directory, "--json", *flags, **options)

@@ -40,14 +40,14 @@ BaseImages::Found BaseImages::open(const std::string& place, const std::string& 
     return {ImageState::of(image), opened.graph, {}};
 }
 
-std::optional<BaseImages::Found> BaseImages::find_in_store(const std::string& reference, const oci::Platform& platform,
-                                                           const Run& run) {
+std::optional<BaseImages::Found> BaseImages::find_in_store(const std::string& reference, const std::string& name,
+                                                           const oci::Platform& platform, const Run& run) {
     StoreLookup lookup(services_.store);
     if (!lookup.exists(reference, false, run)) {
         return std::nullopt;
     }
     try {
-        Found found = open(std::string(kStore) + reference, reference, platform, run);
+        Found found = open(std::string(kStore) + reference, name, platform, run);
         const auto fitting = oci::acceptable(platform.normalised());
         if (std::find(fitting.begin(), fitting.end(), found.state.platform) != fitting.end()) {
             return found;
@@ -71,7 +71,7 @@ BaseImages::Found BaseImages::look_up(const std::string& reference, const oci::P
     const auto parsed = oci::Reference::parse(text);
     std::string wanted = parsed.text();
     if (options_.locked && !is_pinned_image(text)) {
-        const BuildRecord::Base* const base = options_.locked->find_base(reference, platform.text());
+        const BuildRecord::Base* const base = options_.locked->find_base(parsed.text(), platform.text());
         if (base == nullptr) {
             throw not_in_lock("the image " + oci::printable(text) + " for " + platform.text());
         }
@@ -79,11 +79,11 @@ BaseImages::Found BaseImages::look_up(const std::string& reference, const oci::P
     }
     const bool pinned = oci::Reference::parse(wanted).digest().has_value();
     if (!options_.pull || pinned) {
-        if (auto found = find_in_store(wanted, platform, run)) {
+        if (auto found = find_in_store(wanted, parsed.text(), platform, run)) {
             return std::move(*found);
         }
     }
-    Found found = open("docker://" + wanted, reference, platform, run);
+    Found found = open("docker://" + wanted, parsed.text(), platform, run);
     found.store_name = pinned ? std::string() : parsed.with_tag(*parsed.effective_tag()).text();
     return found;
 }

@@ -34,8 +34,8 @@ private:
         std::string store_name;  ///< empty: it is not to be named
     };
     [[nodiscard]] Found look_up(const std::string& reference, const oci::Platform& platform, const Run& run);
-    [[nodiscard]] std::optional<Found> find_in_store(const std::string& reference, const oci::Platform& platform,
-                                                     const Run& run);
+    [[nodiscard]] std::optional<Found> find_in_store(const std::string& reference, const std::string& name,
+                                                     const oci::Platform& platform, const Run& run);
     [[nodiscard]] Found open(const std::string& place, const std::string& name, const oci::Platform& platform,
                              const Run& run);
 

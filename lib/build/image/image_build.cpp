@@ -228,6 +228,9 @@ private:
         for (const oci::Image& image : built.images) {
             remember_record(services_.store.path(), image.manifest.raw.digest, built.record);
         }
+        for (const oci::Image& image : built.images) {
+            remember_record(services_.store.path(), image.manifest.raw.digest, built.record);
+        }
         built.steps = log_.steps();
         built.cached = log_.cached();
     }
