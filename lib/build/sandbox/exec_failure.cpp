@@ -66,8 +66,9 @@ std::string elf_interpreter(std::string_view head) {
 /// What the kernel starts for a file with this beginning; empty: itself.
 std::string interpreter_of(std::string_view head) {
     if (head.starts_with("#!")) {
-        auto line = trim(head.substr(2, head.find('\n') - 2));
-        return std::string(line.substr(0, line.find_first_of(" \t")));
+        auto line = head.substr(2, head.find('\n') - 2);
+        line.remove_prefix(std::min(line.find_first_not_of(" \t"), line.size()));
+        return std::string(line.substr(0, line.find_first_of(" \t")));  // a carriage return is part of it
     }
     constexpr unsigned char kNativeOrder = std::endian::native == std::endian::little ? ELFDATA2LSB : ELFDATA2MSB;
     if (!head.starts_with(ELFMAG) || head.size() < EI_NIDENT ||

@@ -159,12 +159,14 @@ FileDescriptor Mounts::bind(int source, const Target& target, unsigned long flag
 void Mounts::make_ready() {
     make_dev();
     make_sys();
-    auto proc = make_kernel_directory("proc");
+    const auto proc = make_kernel_directory("proc");
     if (old_proc_) {
         const auto machine_proc = open_directory("/proc");
         bind(machine_proc.get(), proc, kNothing);
     } else {
-        proc_ = std::move(proc.file);
+        // Until then nothing can be made there: what lies below /proc would be hidden by it.
+        mount_file_system(proc, "tmpfs", kNothing | MS_RDONLY, "mode=555,size=4k");
+        proc_ = mounted_on(proc);
     }
     bind_text("/etc/resolv.conf", resolv_conf_file(), nullptr);
     bind_text("/etc/hosts", hosts_file(command_), nullptr);
