@@ -27,7 +27,8 @@ using Sharing = CacheMounts::Sharing;
 Confinement confined(Isolation isolation) {
     Confinement how;
     how.isolation = isolation;
-    how.owners = isolation == Isolation::Root;
+    how.owners = isolation == Isolation::Root && geteuid() == 0;
+    how.devices = how.owners;
     return how;
 }
 

@@ -59,10 +59,9 @@ bool has_tree(const fs::path& directory) {
     return lstat((directory / kTree).c_str(), &status) == 0;
 }
 
-void set_owner_and_mode(const fs::path& made, const CacheMounts::Wanted& wanted) {
+void set_owner_and_mode(const fs::path& made, const CacheMounts::Wanted& wanted, const DiskForm& form) {
     const bool is_ours = wanted.uid == 0 && wanted.gid == 0;
-    // Modes with one user have no others.
-    if (!is_ours && chown(made.c_str(), wanted.uid, wanted.gid) != 0 && errno != EPERM && errno != EINVAL) {
+    if (form.owners && !is_ours && chown(made.c_str(), wanted.uid, wanted.gid) != 0) {
         throw SystemError("cannot set the owner of " + made.string(), errno);
     }
     if (chmod(made.c_str(), wanted.mode & kPermissions) != 0) {
@@ -71,18 +70,18 @@ void set_owner_and_mode(const fs::path& made, const CacheMounts::Wanted& wanted)
 }
 
 /// Under the exclusive lock.
-void make_tree(const fs::path& directory, const CacheMounts::Wanted& wanted, const Run& run) {
+void make_tree(const fs::path& directory, const CacheMounts::Wanted& wanted, const DiskForm& form, const Run& run) {
     const fs::path made = directory / kNew;
     remove_quietly(made);
     bool as_seed = false;
     if (wanted.seed.empty()) {
         make_directory(made);
     } else {
-        copy_seed(wanted.seed, made, run);
+        copy_seed(wanted.seed, made, form, run);
         as_seed = wanted.uid == 0 && wanted.gid == 0 && wanted.mode == CacheMounts::Wanted().mode;
     }
     if (!as_seed) {
-        set_owner_and_mode(made, wanted);
+        set_owner_and_mode(made, wanted, form);
     }
     if (rename(made.c_str(), (directory / kTree).c_str()) != 0) {
         throw SystemError("cannot rename " + made.string(), errno);
@@ -90,7 +89,8 @@ void make_tree(const fs::path& directory, const CacheMounts::Wanted& wanted, con
 }
 
 /// The lock of `directory` with its tree made; invalid: others have it.
-FileDescriptor try_take(const fs::path& directory, const CacheMounts::Wanted& wanted, const Run& run) {
+FileDescriptor try_take(const fs::path& directory, const CacheMounts::Wanted& wanted, const DiskForm& form,
+                        const Run& run) {
     make_directory(directory);
     if (wanted.sharing == Sharing::Shared && has_tree(directory)) {
         FileDescriptor shared = lock_directory(directory, false);
@@ -101,7 +101,7 @@ FileDescriptor try_take(const fs::path& directory, const CacheMounts::Wanted& wa
         return alone;
     }
     if (!has_tree(directory)) {
-        make_tree(directory, wanted, run);
+        make_tree(directory, wanted, form, run);
     }
     // Another one may slip in between, since flock(2) gives the lock up before it takes the other kind.
     const bool kept = wanted.sharing != Sharing::Shared || flock(alone.get(), LOCK_SH | LOCK_NB) == 0;
@@ -124,12 +124,13 @@ private:
 };
 
 /// `stem`: the directory without its number.
-std::unique_ptr<CacheMounts::Lease> take(const fs::path& stem, const CacheMounts::Wanted& wanted, const Run& run) {
+std::unique_ptr<CacheMounts::Lease> take(const fs::path& stem, const CacheMounts::Wanted& wanted, const DiskForm& form,
+                                         const Run& run) {
     bool told = false;
     for (unsigned number = 0;;) {
         run.check();
         const fs::path directory = stem.string() + "-" + std::to_string(number);
-        if (FileDescriptor lock = try_take(directory, wanted, run); lock.valid()) {
+        if (FileDescriptor lock = try_take(directory, wanted, form, run); lock.valid()) {
             return std::make_unique<HeldMount>(directory, std::move(lock));
         }
         if (wanted.sharing == Sharing::Private) {
@@ -198,9 +199,9 @@ CacheMounts::CacheMounts(fs::path directory, Confinement how)
 std::unique_ptr<CacheMounts::Lease> CacheMounts::acquire(const Wanted& wanted, const Run& run) {
     std::error_code unmade;  // shows with the next one
     fs::create_directories(directory_, unmade);
-    const fs::path form = directory_ / disk_form(how_).name;
-    make_directory(form);
-    return take(form / name_of(wanted), wanted, run);
+    const DiskForm form = disk_form(how_);
+    make_directory(directory_ / form.name);
+    return take(directory_ / form.name / name_of(wanted), wanted, form, run);
 }
 
 std::vector<std::shared_ptr<CacheMounts::Lease>> CacheMounts::acquire_all(const std::vector<Wanted>& wanted,

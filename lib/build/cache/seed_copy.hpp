@@ -3,14 +3,16 @@
 
 #include "cooper/base/run.hpp"
 
+#include "build/snapshot/disk_form.hpp"
+
 #include <filesystem>
 
 namespace cooper::build {
 
-/// Makes the directory `to` (which is not there) a copy of the directory `from`: owners where they can be given, modes,
-/// times, extended attributes, symlinks as they are, hard links within it; sockets are left out, and so are devices
-/// where they cannot be made. Nothing is read through a symlink. Blocks are shared where the file system does that.
-/// Throws SystemError, Cancelled; what was copied by then stays.
-void copy_seed(const std::filesystem::path& from, const std::filesystem::path& to, const Run& run);
+/// Makes the directory `to`, which is not there, a copy of the directory `from` as far as `form` goes: owners, modes,
+/// times, extended attributes, hard links within it, symlinks as they are. Sockets are left out, and so are device
+/// nodes where there are none. No link in it is followed. Throws SystemError, Cancelled; what was copied by then stays.
+void copy_seed(const std::filesystem::path& from, const std::filesystem::path& to, const DiskForm& form,
+               const Run& run);
 
 }  // namespace cooper::build
