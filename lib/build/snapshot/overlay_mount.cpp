@@ -10,6 +10,7 @@
 
 #include <array>
 #include <cerrno>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -28,9 +29,14 @@ constexpr std::size_t kMaxOptions = 4096 - 1;
 constexpr int kDetach = 2;  // MNT_DETACH
 constexpr std::string_view kType = "overlay";
 
-/// What the mount must not do: follow inode indexes, or write redirects and metacopies that layers cannot say.
+/// What the mount must not do: follow inode indexes, or write redirects and metacopies that layers cannot say. With
+/// userxattr the kernel refuses to be told the latter two, and does neither.
 constexpr std::array<std::array<const char*, 2>, 3> kSettings{
     {{"index", "off"}, {"metacopy", "off"}, {"redirect_dir", "off"}}};
+
+std::span<const std::array<const char*, 2>> settings_of(const OverlayLayers& layers) {
+    return {kSettings.data(), layers.user_xattr ? 1 : kSettings.size()};
+}
 
 std::string kernel_words(int context) {
     std::array<char, 1024> message;
@@ -84,7 +90,7 @@ bool mount_by_context(const std::filesystem::path& target, const OverlayLayers& 
         }
     }
     bool done = context.set("source", kType.data());
-    for (const auto& [name, value] : kSettings) {
+    for (const auto& [name, value] : settings_of(layers)) {
         done = done && context.set(name, value);
     }
     if (!layers.upper.empty()) {
@@ -115,7 +121,7 @@ void mount_overlay_by_options(const std::filesystem::path& target, const Overlay
         return "/proc/self/fd/" + std::to_string(opened.back().get());
     };
     std::string options;
-    for (const auto& [name, value] : kSettings) {
+    for (const auto& [name, value] : settings_of(layers)) {
         options.append(name).append("=").append(value).append(",");
     }
     if (layers.user_xattr) {
