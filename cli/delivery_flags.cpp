@@ -57,7 +57,7 @@ delivery::PublishImage to_publish(const ImageArgument& argument, const OpenedIma
             .tag = *name.tag(),
             .repo_tags = repo_tags(opened.names),
             .source = argument.source,
-            .origin = lock_origin(argument.place, opened.image.manifest.raw.digest),
+            .origin = lock_origin(argument.place, opened.image.manifest.raw.digest, store),
             .makers = remembered_makers({opened.image}, store),
             .at_hand = [local = !argument.in_registry(), store](const oci::Descriptor& blob) {
                 return local || (store != nullptr && store->has(blob.digest));

@@ -1,6 +1,7 @@
 #include "lock_flag.hpp"
 
 #include "cooper/base/files.hpp"
+#include "cooper/build/build_record.hpp"
 #include "cooper/build/layer.hpp"
 
 namespace cooper::cli {
@@ -26,13 +27,16 @@ void LockFlag::write(const delivery::LockInput& input) const {
     write_file(file, delivery::lock_to_json(delivery::make_lock(input)));
 }
 
-delivery::LockOrigin lock_origin(const oci::PlaceName& place, const Digest& manifest) {
+delivery::LockOrigin lock_origin(const oci::PlaceName& place, const Digest& manifest, const oci::Store* store) {
     delivery::LockOrigin origin;
     if (place.kind == oci::PlaceName::Kind::Registry) {
         origin.given = place.text();
         origin.pinned = place.reference->repository() + "@" + manifest.text();
     } else if (place.kind == oci::PlaceName::Kind::DockerDaemon) {
         origin.given = place.text();
+    }
+    if (store != nullptr) {
+        origin.build = build::find_record(store->path(), manifest);
     }
     return origin;
 }

@@ -25,8 +25,9 @@ struct LockFlag {
 };
 
 /// What a lock says of where an image came from: references of registries and engines, never a local path. `manifest`:
-/// what the place gave, before its layers were re-encoded.
-delivery::LockOrigin lock_origin(const oci::PlaceName& place, const Digest& manifest);
+/// what the place gave, before its layers were re-encoded. `store`: where it is remembered how images were built here;
+/// null: nowhere.
+delivery::LockOrigin lock_origin(const oci::PlaceName& place, const Digest& manifest, const oci::Store* store);
 
 /// How the layers came to be that `cooper append` made with this store. Null: none is known.
 delivery::LayerMakers remembered_makers(const std::vector<oci::Image>& images, const oci::Store* store);

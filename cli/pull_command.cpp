@@ -102,10 +102,11 @@ private:
     void write_lock(Session& session, const std::vector<ImageArgument>& arguments,
                     const std::vector<oci::Image>& pulled, const std::vector<oci::ArchiveImage>& images,
                     const Tarball& tarball) const {
-        auto makers = remembered_makers(pulled, session.places(Session::Store::Fill).store);
+        const oci::Store* store = session.places(Session::Store::Fill).store;
+        auto makers = remembered_makers(pulled, store);
         std::vector<delivery::LockOrigin> origins;
         for (std::size_t i = 0; i < arguments.size(); ++i) {
-            origins.push_back(lock_origin(arguments[i].place, pulled[i].manifest.raw.digest));
+            origins.push_back(lock_origin(arguments[i].place, pulled[i].manifest.raw.digest, store));
             delivery::note_conversion(pulled[i], images[i].image, archive_.layers, makers);
         }
         lock_.write({.plan = tarball.plan,

@@ -93,11 +93,12 @@ private:
 
     void write_lock(Session& session, const std::vector<oci::PlaceName>& places, const oci::WrittenArchive& archive,
                     const Digest& sha256) const {
-        auto makers = remembered_makers(archive.originals, session.places().store);
+        const oci::Store* store = session.places().store;
+        auto makers = remembered_makers(archive.originals, store);
         std::vector<delivery::LockOrigin> origins;
         for (std::size_t i = 0; i < places.size(); ++i) {
             const oci::Image& original = archive.originals[i];
-            origins.push_back(lock_origin(places[i], original.manifest.raw.digest));
+            origins.push_back(lock_origin(places[i], original.manifest.raw.digest, store));
             delivery::note_conversion(original, archive.images[i].image, flags_.write.layers, makers);
         }
         lock_.write({.plan = archive.plan,

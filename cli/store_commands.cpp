@@ -1,4 +1,5 @@
 #include "cooper/base/text.hpp"
+#include "cooper/build/build_directory.hpp"
 #include "cooper/oci/reference.hpp"
 #include "cooper/oci/store.hpp"
 
@@ -7,6 +8,7 @@
 #include "store_flags.hpp"
 
 #include <nlohmann/json.hpp>
+#include <unistd.h>
 
 #include <algorithm>
 #include <optional>
@@ -20,11 +22,15 @@ class StoreCommand : public Command {
 public:
     void run(const std::vector<std::string>& positionals) override {
         check(positionals);
-        Session session(output, connection_);
-        const auto directory = store_.resolve(session.environment());
+        const auto directory = store_.resolve(Environment::process());
         if (!directory) {
             throw UsageError("there is no home directory to have a store in", "--store DIR names one");
         }
+        builds = *directory / "build";
+        if (is_about_builds()) {
+            become_builder();
+        }
+        Session session(output, connection_);
         std::error_code ignored;
         if (std::filesystem::exists(*directory, ignored)) {
             store.emplace(*directory);
@@ -39,6 +45,9 @@ protected:
     virtual void check(const std::vector<std::string>& positionals) { expect_positionals(positionals, 0, 0); }
     virtual void work(Session& session, const std::vector<std::string>& positionals) = 0;
 
+    /// Looks into what builds keep.
+    [[nodiscard]] virtual bool is_about_builds() const { return false; }
+
     void declare_store(CommandLine& line) {
         line.heading("Store");
         store_.declare_directory(line);
@@ -47,8 +56,17 @@ protected:
 
     std::optional<oci::Store> store;  ///< nullopt: it does not exist
     std::string path;
+    std::filesystem::path builds;
 
 private:
+    /// What an ordinary user's builds made belongs to ids that are his in their namespace only. Before any thread.
+    void become_builder() const {
+        std::error_code absent;
+        if (geteuid() != 0 && std::filesystem::is_directory(builds, absent)) {
+            static_cast<void>(build::confine_process({std::nullopt, builds}));
+        }
+    }
+
     StoreFlags store_;
     ConnectionFlags connection_;
 };
@@ -59,6 +77,19 @@ std::string counted(std::uint64_t count, const std::string& noun) {
 
 std::string count_and_size(std::uint64_t count, std::uint64_t bytes) {
     return counted(count, "blob") + ", " + size_text(bytes);
+}
+
+Json json_of(const build::BuildUsage& usage) {
+    return {{"layers", usage.layers.layers},
+            {"layer_bytes", usage.layers.bytes},
+            {"mounts", usage.mounts.mounts},
+            {"mount_bytes", usage.mounts.bytes},
+            {"steps", usage.steps}};
+}
+
+std::string text_of(const build::BuildUsage& usage) {
+    return counted(usage.layers.layers, "unpacked layer") + ", " + size_text(usage.layers.bytes) + "; " +
+           counted(usage.mounts.mounts, "cache mount") + ", " + size_text(usage.mounts.bytes);
 }
 
 std::vector<std::string> platform_texts(const oci::Store::Named& named) {
@@ -135,18 +166,24 @@ private:
 class StoreDuCommand final : public StoreCommand {
 public:
     [[nodiscard]] VerbText text() const override {
-        return {.name = "store du",
-                .summary = "show what the local store takes up",
-                .usage = "[--json] [FLAGS]",
-                .about = "Counts each blob once. What is unreferenced goes with the next cooper store gc.",
-                .examples = {{"in bytes, for scripts", "cooper store du --json | jq .bytes"}}};
+        return {
+            .name = "store du",
+            .summary = "show what the local store takes up",
+            .usage = "[--json] [FLAGS]",
+            .about =
+                "Counts each blob once. What is unreferenced goes with the next cooper store gc. Builds keep layers\n"
+                "unpacked, and the directories of their cache mounts.",
+            .examples = {{"in bytes, for scripts", "cooper store du --json | jq .bytes"}}};
     }
 
     void declare(CommandLine& line) override { declare_store(line); }
 
 private:
+    [[nodiscard]] bool is_about_builds() const override { return true; }
+
     void work(Session& session, const std::vector<std::string>&) override {
         const auto usage = store ? store->usage(session.run()) : oci::Store::Usage{};
+        const build::BuildUsage built = build::build_usage(builds, session.run());
         session.finish_progress();
         if (output.json) {
             return print_json({{"store", path},
@@ -155,13 +192,15 @@ private:
                                {"unreferenced_blobs", usage.unreferenced_blobs},
                                {"unreferenced_bytes", usage.unreferenced_bytes},
                                {"partial_bytes", usage.partial_bytes},
-                               {"other_bytes", usage.other_bytes}});
+                               {"other_bytes", usage.other_bytes},
+                               {"builds", json_of(built)}});
         }
         print(aligned({{"store", path},
                        {"content", count_and_size(usage.blobs, usage.bytes)},
                        {"unreferenced", count_and_size(usage.unreferenced_blobs, usage.unreferenced_bytes)},
                        {"partial", size_text(usage.partial_bytes)},
-                       {"memories", size_text(usage.other_bytes)}}));
+                       {"memories", size_text(usage.other_bytes)},
+                       {"builds", text_of(built) + "; " + counted(built.steps, "step")}}));
     }
 };
 
@@ -174,18 +213,20 @@ public:
             .usage = "[--max-size SIZE] [--max-age TIME] [FLAGS]",
             .about =
                 "Removes blobs that no name in the store needs, what interrupted runs left, and old memories. With a\n"
-                "limit, names go as well: those that were not used for longest first. What a running cooper counts\n"
-                "on stays.",
+                "limit, names go as well: those that were not used for longest first. What builds keep (unpacked\n"
+                "layers, cache mounts) goes by the same limits and before any name; steps whose layers are gone go in\n"
+                "any case. What a running cooper counts on stays.",
             .examples = {{"keep a build machine's store at 20 GB", "cooper store gc --max-size 20G"},
                          {"images of the last month only", "cooper store gc --max-age 30d --dry-run"}}};
     }
 
     void declare(CommandLine& line) override {
         line.heading("What goes");
-        line.parsed("--max-size", "SIZE", "drop names until the store is this small: 500M, 20G (powers of 1000), 20Gi",
+        line.parsed("--max-size", "SIZE",
+                    "drop names and what builds keep until the store is this small: 500M, 20G (powers of 1000), 20Gi",
                     options_.max_bytes, parse_size);
-        line.parsed("--max-age", "TIME", "drop names that were not used for so long: 12h, 30d", options_.max_age,
-                    parse_duration);
+        line.parsed("--max-age", "TIME", "drop names and what builds keep that were not used for so long: 12h, 30d",
+                    options_.max_age, parse_duration);
         line.parsed("--grace", "TIME", "keep what was never named for so long; default: 1h", options_.grace,
                     parse_duration);
         line.toggle("--dry-run", "say what would go, change nothing", options_.dry_run);
@@ -193,8 +234,33 @@ public:
     }
 
 private:
+    [[nodiscard]] bool is_about_builds() const override { return true; }
+
+    /// Layers and mounts first, as they are made again without a network; then names and blobs; then the steps whose
+    /// layers are in neither.
+    build::BuildUsage collect(oci::Store::Collected& collected, const Run& run) {
+        if (!store) {
+            return {};
+        }
+        std::optional<std::uint64_t> for_builds;
+        if (options_.max_bytes) {
+            const std::uint64_t blobs = store->usage(run).bytes;
+            for_builds = *options_.max_bytes - std::min(*options_.max_bytes, blobs);
+        }
+        build::BuildUsage gone = build::collect_builds(builds, {options_.max_age, for_builds, options_.dry_run}, run);
+        oci::Store::GcOptions of_names = options_;
+        if (options_.max_bytes) {
+            const std::uint64_t kept = build::build_usage(builds, run).bytes() - (options_.dry_run ? gone.bytes() : 0);
+            of_names.max_bytes = *options_.max_bytes - std::min(*options_.max_bytes, kept);
+        }
+        collected = store->gc(of_names, run);
+        gone.steps = build::collect_steps(builds, *store, options_.max_age, options_.dry_run, run);
+        return gone;
+    }
+
     void work(Session& session, const std::vector<std::string>&) override {
-        const auto collected = store ? store->gc(options_, session.run()) : oci::Store::Collected{};
+        oci::Store::Collected collected;
+        const build::BuildUsage built = collect(collected, session.run());
         session.finish_progress();
         if (output.json) {
             return print_json({{"store", path},
@@ -202,13 +268,17 @@ private:
                                {"blobs", collected.blobs},
                                {"bytes", collected.bytes},
                                {"names", collected.names},
-                               {"in_use", collected.in_use}});
+                               {"in_use", collected.in_use},
+                               {"builds", json_of(built)}});
         }
         for (const std::string& name : collected.names) {
             print(printable(name) + "\n");
         }
-        session.note(count_and_size(collected.blobs, collected.bytes) +
-                     (options_.dry_run ? " would be removed" : " removed"));
+        const std::string removed = options_.dry_run ? " would be removed" : " removed";
+        session.note(count_and_size(collected.blobs, collected.bytes) + removed);
+        if (built.bytes() > 0 || built.layers.layers + built.mounts.mounts + built.steps > 0) {
+            session.note(text_of(built) + "; " + counted(built.steps, "step") + removed);
+        }
         if (collected.in_use) {
             session.note("other processes use the store: what they count on stayed");
         }

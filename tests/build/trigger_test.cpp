@@ -68,6 +68,22 @@ std::optional<std::vector<int>> numbers_of(std::string version) {
 
 }  // namespace
 
+TEST_CASE("trigger: what each row reads of the cache and leaves in it", "[unit][build]") {
+    const auto manner = [](Trigger trigger) { return cache_manner(row_of(trigger)); };
+    CHECK(manner(Trigger::PullRequest) == CacheManner{.no_cache = true, .read_only = true});
+    CHECK(manner(Trigger::Tag) == CacheManner{.no_cache = false, .read_only = false});
+    CHECK(manner(Trigger::Schedule) == CacheManner{.no_cache = true, .read_only = false});
+    CHECK(manner(Trigger::Dispatch) == CacheManner{.no_cache = false, .read_only = false});
+    CHECK(manner(Trigger::DispatchRebuild) == CacheManner{.no_cache = true, .read_only = false});
+    for (const TriggerRow& row : trigger_table()) {
+        const auto flags = make_plan(row.trigger, {}, "").build_flags;
+        const bool fresh = std::find(flags.begin(), flags.end(), "--no-cache") != flags.end();
+        const bool writes = std::find(flags.begin(), flags.end(), "--push") != flags.end();
+        CHECK(cache_manner(row).no_cache == fresh);
+        CHECK_FALSE((cache_manner(row).read_only && writes));
+    }
+}
+
 TEST_CASE("trigger: each row of the table is the plan that was agreed", "[unit][build][golden]") {
     const DepsChange same{false, {}, ""};
     const DepsChange changed{true, {"pyproject.toml"}, ""};

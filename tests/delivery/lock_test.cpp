@@ -44,6 +44,38 @@ TEST_CASE("lock: what is written is read again, to the byte", "[unit][delivery]"
     CHECK(made.text.starts_with(R"({"archive_format":"hybrid","digest":"sha256:)"));  // keys sorted
 }
 
+TEST_CASE("lock: of an image that cooper built it says what of, and of others nothing more", "[unit][delivery]") {
+    const TempDirectory directory;
+    LockedTarball made = locked_tarball(directory.path() / "app.tar");
+    const std::string without = made.text;
+    CHECK(without.find("\"build\"") == std::string::npos);
+    build::BuildRecord record{.dockerfile = sha256(std::string_view("FROM debian")),
+                              .target = "final",
+                              .epoch = 1,
+                              .scrub = {},
+                              .args = {{"VERSION", "1"}, {"TOKEN", "canary"}},
+                              .secret_args = {},
+                              .secrets = {},
+                              .bases = {},
+                              .fetched = {},
+                              .checkouts = {},
+                              .steps = {},
+                              .results = {}};
+    record.bases = {{"debian", "linux/amd64", sha256(std::string_view("debian"))}};
+    record.results = {{"linux/amd64", made.lock.images[0].manifest.digest}};
+    made.lock.images[0].build = record;
+    const std::string with = lock_to_json(made.lock);
+    CHECK(with.find("canary") == std::string::npos);
+    const Lock again = lock_from_json(with, "lock");
+    REQUIRE(again.images[0].build);
+    CHECK(again.images[0].build->json() == record.json());
+    CHECK_FALSE(again.images[1].build);
+    CHECK(lock_to_json(again) == with);
+    CHECK(with.find(record.json()) != std::string::npos);
+    const std::string forged = named_again(replaced(with, R"("epoch":1,)", R"("epoch":"1",)"));
+    CHECK_THROWS_AS(lock_from_json(forged, "lock"), Error);
+}
+
 TEST_CASE("lock: layers are named with image, number and base", "[unit][delivery]") {
     const TempDirectory directory;
     const Lock lock = locked_tarball(directory.path() / "app.tar").lock;

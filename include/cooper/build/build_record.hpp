@@ -74,8 +74,9 @@ struct BuildRecord {
 bool is_pinned_image(std::string_view reference);
 
 /// Keeps the record of an image that was built on this machine, beside the store in `store_directory` (readable by its
-/// user alone), where a lock of its delivery finds it. The last 1,000 stay. Throws SystemError.
-void remember_record(const std::filesystem::path& store_directory, const Digest& manifest, const BuildRecord& record);
+/// user alone), where a lock of its delivery finds it. The last 1,000 stay. Does without when it cannot.
+void remember_record(const std::filesystem::path& store_directory, const Digest& manifest,
+                     const BuildRecord& record) noexcept;
 /// nullopt: none was kept, or it is damaged.
 std::optional<BuildRecord> find_record(const std::filesystem::path& store_directory, const Digest& manifest);
 

@@ -35,6 +35,16 @@ struct TriggerRow {
 std::span<const TriggerRow> trigger_table() noexcept;
 const TriggerRow& row_of(Trigger trigger) noexcept;
 
+/// How a build on a trigger treats the steps of earlier builds (ImageBuildOptions::no_cache, cache_read_only).
+struct CacheManner {
+    bool no_cache = false;   ///< nothing is read
+    bool read_only = false;  ///< nothing is remembered
+    bool operator==(const CacheManner&) const = default;
+};
+/// A row that never writes the cache leaves no step for a later build; one that does so only for changed dependencies
+/// remembers steps, for what they leave to others is decided by --push and --cache-to.
+CacheManner cache_manner(const TriggerRow& row) noexcept;
+
 /// From GitHub's name of the event, or our own words. A push counts as Tag when `ref` is a version tag
 /// ("refs/tags/v1.2.3"), else Error{InvalidInput} (a push to a branch has no row); a merge queue's `merge_group` as
 /// PullRequest, since what it tests is on no branch yet. `pull_request_target` and `workflow_run` are refused, as they

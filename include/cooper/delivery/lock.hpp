@@ -7,7 +7,8 @@
 //   {"schema":"cooper.lock/v1","format_version":1,"archive_format":"hybrid|docker","digest":"sha256:…",
 //    "tool":{"version":"1.0.0"},
 //    "images":[{"manifest":"the exact bytes","media_type":"…","config":"the exact bytes","repo_tags":["…"],
-//               "given":"docker://…","pinned":"NAME@sha256:…","base":{"name":"…","digest":"sha256:…","layers":3}}],
+//               "given":"docker://…","pinned":"NAME@sha256:…","base":{"name":"…","digest":"sha256:…","layers":3},
+//               "build":{"schema":"cooper.build.lock/1",…}}],
 //    "layers":[{"digest":"sha256:…","size":1,"media_type":"…","diff_id":"sha256:…",
 //               "compressor":"isal-2.30.0/level1/…","made_from":"sha256:…"}],
 //    "segments":[{"literal":"sha256:…","size":1},{"blob":"sha256:…","size":1}],
@@ -15,6 +16,7 @@
 //    "output":{"name":"app_latest.tar","size":1,"sha256":"…","plan":"…"}}
 #pragma once
 
+#include "cooper/build/build_record.hpp"
 #include "cooper/oci/convert.hpp"
 #include "cooper/oci/docker_archive.hpp"
 
@@ -49,6 +51,7 @@ struct LockedImage {
     std::string given;   ///< the reference that the user gave, where it is no local path; may be empty
     std::string pinned;  ///< "registry.example/app@sha256:…": what it was resolved to; empty: not from a registry
     std::optional<LockedBase> base;
+    std::optional<build::BuildRecord> build = std::nullopt;  ///< where cooper built it on the machine of the lock
 };
 
 struct LockedLayer {
@@ -130,6 +133,7 @@ struct LockOrigin {
     std::string pinned;
     std::optional<LockedBase> base;  ///< nullopt: what the manifest's annotations say
                                      ///< (org.opencontainers.image.base.name, .digest)
+    std::optional<build::BuildRecord> build = std::nullopt;
 };
 
 struct LockInput {

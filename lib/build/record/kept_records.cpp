@@ -21,14 +21,15 @@ std::filesystem::path file_of(const std::filesystem::path& store_directory, cons
 
 }  // namespace
 
-void remember_record(const std::filesystem::path& store_directory, const Digest& manifest, const BuildRecord& record) {
-    const auto file = file_of(store_directory, manifest);
-    std::error_code error;
-    std::filesystem::create_directories(file.parent_path(), error);
-    write_file(file, record.json(), 0600);
+void remember_record(const std::filesystem::path& store_directory, const Digest& manifest,
+                     const BuildRecord& record) noexcept {
     try {
+        const auto file = file_of(store_directory, manifest);
+        std::filesystem::create_directories(file.parent_path());
+        write_file(file, record.json(), 0600);
         limit_memories(file.parent_path(), kSuffix, kMaxKept);
-    } catch (const std::filesystem::filesystem_error&) {  // another process removed the same ones
+    } catch (const std::exception&) {
+        // A full disk, or another process that removes the same old ones: a lock will say less.
     }
 }
 

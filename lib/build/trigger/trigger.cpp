@@ -101,6 +101,10 @@ const TriggerRow& row_of(Trigger trigger) noexcept {
     return kTable[static_cast<std::size_t>(trigger)];
 }
 
+CacheManner cache_manner(const TriggerRow& row) noexcept {
+    return {.no_cache = row.fresh, .read_only = row.cache_write == CacheWrite::Never};
+}
+
 Trigger trigger_of(std::string_view event, std::string_view ref, bool rebuild) {
     const auto* const found =
         std::find_if(kWords.begin(), kWords.end(), [event](const EventWord& known) { return known.word == event; });

@@ -164,6 +164,7 @@ Lock make_lock(const LockInput& input) {
             locked.given = input.origins[i].given;
             locked.pinned = input.origins[i].pinned;
             locked.base = input.origins[i].base;
+            locked.build = input.origins[i].build;
         }
         if (!locked.base) {
             locked.base = annotated_base(image.image.manifest);

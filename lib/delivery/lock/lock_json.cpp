@@ -39,6 +39,9 @@ Sorted json_of(const LockedImage& image) {
         }
         object["base"] = std::move(base);
     }
+    if (image.build) {
+        object["build"] = Sorted::parse(image.build->json());
+    }
     return object;
 }
 
@@ -188,6 +191,9 @@ private:
             if (json::find_member(*base, "layers") != nullptr) {
                 image.base->layers = json::uint_member(*base, "layers", what_);
             }
+        }
+        if (const json::Value* build = json::find_member(object, "build")) {
+            image.build = build::BuildRecord::parse(json::write(*build), what_ + ": build");
         }
         return image;
     }
