@@ -4,8 +4,10 @@
 
 #include <catch2/catch.hpp>
 #include <fcntl.h>
+#include <linux/keyctl.h>
 #include <signal.h>
 #include <sys/mount.h>
+#include <sys/syscall.h>
 
 #include <chrono>
 #include <cstdlib>
@@ -550,6 +552,33 @@ TEST_CASE("sandbox: several at once do not meet", "[build]") {
         CHECK_THAT(outputs[static_cast<std::size_t>(i)],
                    Contains("2\nhost" + std::to_string(i) + "\n") && Contains("bin\ndev\netc\nproc\nsys\ntmp\n"));
     }
+}
+
+TEST_CASE("confine_process: a process with threads is refused", "[unit][build]") {
+    const std::jthread other([](const std::stop_token& asked) {
+        while (!asked.stop_requested()) {
+            std::this_thread::yield();
+        }
+    });
+    CHECK(code_of([] {
+              cooper::build::confine_process({cooper::build::Isolation::None, "/tmp"});
+          }) == ErrorCode::InvalidInput);
+}
+
+TEST_CASE("sandbox: keys of the machine stay with it", "[build]") {
+    if (!sandbox_is_possible()) {
+        return;
+    }
+    // In a keyring of this process, which a command would inherit.
+    if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr, 0, 0, 0) < 0 ||
+        syscall(SYS_add_key, "user", "cooper-canary", "x", 1, KEY_SPEC_SESSION_KEYRING) < 0) {
+        std::cout << "SKIPPED: needs keyrings\n";
+        return;
+    }
+    REQUIRE(cooper::read_file("/proc/keys", 1 << 20).find("cooper-canary") != std::string::npos);
+    const SandboxRoot root;
+    CHECK_THAT(run_script(root, "cat /proc/keys; umount /proc/keys; cat /proc/keys; echo end").output,
+               Contains("end") && !Contains("canary"));
 }
 
 TEST_CASE("sandbox: where commands cannot be run, that is what is said", "[unit][build]") {

@@ -41,6 +41,8 @@ void read_option(ClientOptions& options, const std::string& name, const std::str
         options.user = value;
     } else if (name == "--network") {
         options.command.network = cooper::build::SandboxCommand::Network::None;
+    } else if (name == "--terminal") {
+        options.command.terminal = true;
     } else if (name == "--directory") {
         options.command.working_directory = value;
     } else if (name == "--bind" || name == "--read-only" || name == "--discard") {

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import pty
 import shutil
 import signal
 import subprocess
@@ -196,6 +197,27 @@ class Sandboxes(harness.TestCase):
                 self.assertEqual(process.wait(timeout=30), -number_of_signal)
                 process.communicate()
                 self.wait_until_gone("sleep " + marker)
+
+    def test_a_shell_has_the_terminal(self):
+        for mode, prefix, _, root in self.each_mode():
+            child, terminal = pty.fork()
+            if child == 0:
+                command = [*prefix, self.client, "--isolation", mode, "--terminal", "yes", root, "sh", "-i"]
+                os.execvp(command[0], command)
+            os.write(terminal, b"sleep 1000\n")
+            shown = b""
+            while b"sleep 1000" not in shown:
+                shown += os.read(terminal, 4096)
+            time.sleep(0.5)
+            os.write(terminal, b"\x03")  # to the foreground alone: neither the shell nor the client ends
+            os.write(terminal, b"echo $((6 * 7)) done\nexit 5\n")
+            with contextlib.suppress(OSError):  # the end of a terminal
+                while more := os.read(terminal, 4096):
+                    shown += more
+            os.close(terminal)
+            _, status = os.waitpid(child, 0)
+            self.assertEqual(os.waitstatus_to_exitcode(status), 5, shown)
+            self.assertIn(b"42 done", shown)
 
     def test_owners_and_devices_are_pretended_for_one_id(self):
         root = self.root(self.single, "pretended")

@@ -23,10 +23,10 @@
 namespace cooper::build {
 
 enum class Isolation : std::uint8_t {
-    Root,        ///< CAP_SYS_ADMIN: namespaces, overlay mounts, real owners, devices
+    Root,        ///< CAP_SYS_ADMIN: namespaces, overlay mounts, real owners, devices (made, never opened)
     UserRange,   ///< a user namespace with a range of ids (newuidmap, /etc/subuid): as Root, without devices
     SingleUser,  ///< a user namespace with one id: all files 0:0, changes of owners are pretended (seccomp)
-    Chroot,      ///< chroot(2) alone: no mounts, no private network, /proc is missing
+    Chroot,      ///< chroot(2) alone: copies for mounts, no private network, /proc is missing; no protection
     None,        ///< nothing of it: images without RUN
 };
 
@@ -100,7 +100,7 @@ struct SandboxMount {
 
 struct SandboxCommand {
     std::vector<std::string> arguments;    ///< [0] with '/' or found in PATH of `environment`, in the root
-    std::vector<std::string> environment;  ///< all of it, "K=V"; nothing of ours is added
+    std::vector<std::string> environment;  ///< all of it, "K=V"; in SingleUser APT_CONFIG is added
     std::string working_directory = "/";   ///< made when it is missing (0755, the user's)
     SandboxUser user;
     std::vector<SandboxMount> mounts;  ///< in this order

@@ -16,7 +16,9 @@
 
 #include <array>
 #include <cerrno>
+#include <optional>
 #include <system_error>
+#include <utility>
 
 namespace cooper::build {
 
@@ -129,37 +131,37 @@ Probed become_confined(Isolation isolation, const std::filesystem::path& probed_
 /// A child in a user namespace. With `stay` and success only the child returns; else only the parent does.
 Probed enter_user_namespace(Isolation isolation, const std::filesystem::path& probed_on, bool stay) {
     const sandbox::ForwardedSignals signals;
-    Conversation conversation;
+    std::optional<Conversation> conversation(std::in_place);
     const pid_t parent = getpid();
     const pid_t child = fork();
     if (child < 0) {
         throw SystemError("cannot start a process", errno);
     }
     if (child == 0) {
-        conversation.become_child();
+        conversation->become_child();
         // Of its own, so that a signal for the group of the terminal comes once: from the parent.
         setpgid(0, 0);
         Probed probed;
         try {
-            probed = become_confined(isolation, probed_on, conversation, parent);
+            probed = become_confined(isolation, probed_on, *conversation, parent);
         } catch (const Error& error) {
             probed = failed(error.what(), error.advice());
         }
-        conversation.say(sandbox::to_line(probed));
+        conversation->say(sandbox::to_line(probed));
         if (!probed.works || !stay) {
             _exit(0);
         }
         return probed;
     }
     setpgid(child, child);
-    conversation.become_parent();
+    conversation->become_parent();
     Probed probed;
     try {
-        auto line = conversation.hear();
+        auto line = conversation->hear();
         if (line == kUnshared) {
             sandbox::map_ids(child, isolation);
-            conversation.say(std::string(kMapped));
-            line = conversation.hear();
+            conversation->say(std::string(kMapped));
+            line = conversation->hear();
         }
         probed = sandbox::from_line(line);
     } catch (const Error& error) {
@@ -168,7 +170,7 @@ Probed enter_user_namespace(Isolation isolation, const std::filesystem::path& pr
     if (probed.works && stay) {
         signals.stand_in_for(child);
     }
-    conversation = {};
+    conversation.reset();  // the child may wait for an answer
     while (waitpid(child, nullptr, 0) < 0 && errno == EINTR) {
     }
     return probed;

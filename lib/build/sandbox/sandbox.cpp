@@ -63,6 +63,30 @@ private:
     std::unique_ptr<std::byte[]> buffer_;
 };
 
+/// The terminal as it was, when a command that had it has ended.
+class KeepTerminal {
+public:
+    explicit KeepTerminal(bool needed) : owner_(needed ? tcgetpgrp(STDIN_FILENO) : -1) {}
+    KeepTerminal(const KeepTerminal&) = delete;
+    KeepTerminal& operator=(const KeepTerminal&) = delete;
+    ~KeepTerminal() {
+        if (owner_ < 0) {
+            return;
+        }
+        // From the background that is a reason to be stopped, unless the signal is blocked.
+        sigset_t stopping;
+        sigset_t before;
+        sigemptyset(&stopping);
+        sigaddset(&stopping, SIGTTOU);
+        pthread_sigmask(SIG_BLOCK, &stopping, &before);
+        static_cast<void>(tcsetpgrp(STDIN_FILENO, owner_));
+        pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    }
+
+private:
+    pid_t owner_;
+};
+
 void check_texts(const SandboxCommand& command) {
     const auto has_zero = [](const std::string& text) { return text.find('\0') != std::string::npos; };
     for (const auto* texts : {&command.arguments, &command.environment}) {
@@ -136,13 +160,20 @@ void wait_until_empty(Keeper& keeper, OutputPump& output, const Run& run) {
     if (failure.kind == ChildReport::Kind::ProcRefused) {
         throw SystemError("cannot mount /proc in a sandbox", failure.value);
     }
-    throw SystemError(sandbox::describe(static_cast<sandbox::ChildStep>(failure.at)) + " in a sandbox", failure.value);
+    const auto step = static_cast<sandbox::ChildStep>(failure.at);
+    SystemError error(sandbox::describe(step) + " in a sandbox", failure.value);
+    if (step == sandbox::ChildStep::SetUser && failure.value == EINVAL) {
+        error.advise("user " + std::to_string(command.user.uid) + " or one of the groups is beyond the ids of this " +
+                     "user namespace: a range of 65536 in /etc/subuid and /etc/subgid is usual");
+    }
+    throw error;
 }
 
 /// nullopt: again, with the machine's /proc.
 std::optional<SandboxResult> run_once(const std::filesystem::path& root, const SandboxCommand& command,
                                       const Confinement& how, const std::function<void(Bytes)>& output, const Run& run,
                                       bool old_proc) {
+    const KeepTerminal keep_terminal(command.terminal);
     sandbox::Stubs stubs;
     auto pipe = command.terminal ? detail::Pipe{} : detail::make_output_pipe();
     auto reports = detail::make_output_pipe();
