@@ -3,7 +3,7 @@
 
 #include "build/layer_tar.hpp"
 #include "build/snapshot_support.hpp"
-#include "memory_image.hpp"
+#include "support/memory_image.hpp"
 
 #include <catch2/catch.hpp>
 #include <fcntl.h>

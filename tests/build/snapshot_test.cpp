@@ -4,7 +4,7 @@
 #include "build/layer_tar.hpp"
 #include "build/snapshot/overlay_mount.hpp"
 #include "build/snapshot_support.hpp"
-#include "memory_image.hpp"
+#include "support/memory_image.hpp"
 
 #include <catch2/catch.hpp>
 #include <fcntl.h>
