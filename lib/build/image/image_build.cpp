@@ -228,9 +228,6 @@ private:
         for (const oci::Image& image : built.images) {
             remember_record(services_.store.path(), image.manifest.raw.digest, built.record);
         }
-        for (const oci::Image& image : built.images) {
-            remember_record(services_.store.path(), image.manifest.raw.digest, built.record);
-        }
         built.steps = log_.steps();
         built.cached = log_.cached();
     }
