@@ -148,6 +148,7 @@ TEST_CASE("standalone dockerfile: values are quoted where they must be", "[unit]
     CHECK(with("$X \\ `", "# escape=`\n") == "ARG A=\"`$X \\ ``\"");
     CHECK(with("# x") == "ARG A=\"# x\"");
     CHECK_THAT(standalone_failure("ARG A", "", {{"A", "one\ntwo"}}), Contains("A") && !Contains("two"));
+    CHECK_THAT(standalone_failure("ARG A\"=1", "", {{"A\"", "1"}}), Contains("no name of a build argument"));
 }
 
 TEST_CASE("standalone dockerfile: stages behind the target are cut", "[unit][build]") {
@@ -181,6 +182,7 @@ TEST_CASE("images of a dockerfile: bases and sources, stages left out, arguments
     CHECK(images("ARG V=22.04\nARG B=ubuntu:${V}\nFROM ${B}\n", {{"V", "24.04"}}) == Lines{"ubuntu:24.04"});
     CHECK(images("ARG B\nFROM ${B:-debian:12}\n") == Lines{"debian:12"});
     CHECK(images("ARG B\nFROM ${B:-debian:${V:-13}}\n") == Lines{"debian:13"});
+    CHECK(images("ARG B=c\nFROM ${B:-$UNKNOWN}\nFROM ${B:+$UNKNOWN}a\nFROM d$UNKNOWN\n") == Lines{"c"});
     CHECK(images("ARG B=x\nFROM a${B:+-slim}\nFROM b${N:+-slim}\nFROM \"c\"\n") == Lines{"a-slim", "b", "c"});
     CHECK(images("FROM a AS b\nARG C=d\nFROM b\nFROM $C\n") == Lines{"a"});
     CHECK(images("FROM\nFROM a b c d\nONBUILD COPY --from=x / /\n") == Lines{"a"});

@@ -11,11 +11,12 @@ namespace cooper::build {
 using DockerfileVariables = std::map<std::string, std::string, std::less<>>;
 
 /// `value` as a word of an ARG line: as it is where that is safe, else in double quotes. Throws Error{InvalidInput} for
-/// line breaks and NUL, which no Dockerfile can hold; `name` stands in the message, the value does not.
+/// line breaks and NUL, which no Dockerfile can hold, and for names with quotes or blanks; `name` stands in the
+/// message, the value does not.
 std::string quoted_argument(std::string_view name, std::string_view value, char escape);
 
-/// `word` with $NAME, ${NAME}, ${NAME:-w}, ${NAME-w}, ${NAME:+w} and ${NAME+w} filled in, quotes and escapes taken
-/// away. nullopt when it cannot be known: a variable that has no value here, or another form.
-std::optional<std::string> expand_word(std::string_view word, const DockerfileVariables& variables, char escape);
+/// `word` with its variables filled in, quotes and escapes taken away. nullopt when it cannot be known: a variable that
+/// has no value here, or what BuildKit refuses.
+std::optional<std::string> find_expansion(std::string_view word, const DockerfileVariables& variables, char escape);
 
 }  // namespace cooper::build

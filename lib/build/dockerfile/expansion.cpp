@@ -318,6 +318,12 @@ private:
         return value;
     }
 
+    /// Without a value it is nothing, and that is noted.
+    std::string value_or_nothing(const std::optional<std::string>& value) {
+        result_.complete = result_.complete && value.has_value();
+        return value.value_or("");
+    }
+
     std::string take_variable() {
         next();
         if (peek() != '{') {
@@ -326,7 +332,7 @@ private:
                 return "$";
             }
             const auto value = value_of(name);
-            return !value && options_.keep_unset ? "$" + name : value.value_or("");
+            return !value && options_.keep_unset ? "$" + name : value_or_nothing(value);
         }
         next();
         if (peek() == kEnd) {
@@ -340,7 +346,7 @@ private:
         switch (modifier) {
             case '}': {
                 const auto value = value_of(name);
-                return !value && options_.keep_unset ? "${" + name + "}" : value.value_or("");
+                return !value && options_.keep_unset ? "${" + name + "}" : value_or_nothing(value);
             }
             case ':':
                 return take_default(name, next(), true);
@@ -377,12 +383,15 @@ private:
         if (empty_is_unset && (kind == '#' || kind == '%')) {
             fail("unsupported modifier (" + written + ") in substitution");
         }
+        const bool complete_so_far = result_.complete;
         const auto word = take_word('}', false, kNoBrace);
         const auto value = value_of(name);
         if (!value && options_.keep_unset) {
             return "${" + name + written + word + "}";
         }
         const bool there = value && !(empty_is_unset && value->empty());
+        const bool word_counts = there == (kind == '+');
+        result_.complete = word_counts ? result_.complete : complete_so_far;
         switch (kind) {
             case '-':
                 return there ? *value : word;
@@ -409,7 +418,7 @@ private:
         std::u32string_view pattern = whole;
         const bool longest = pattern.starts_with(end);
         pattern.remove_prefix(longest ? 1 : 0);
-        auto points = code_points(value.value_or(""));
+        auto points = code_points(value_or_nothing(value));
         return end == '#' ? without_prefix(pattern, points, longest)
                           : without_suffix(pattern, std::move(points), longest);
     }
@@ -425,7 +434,8 @@ private:
         if (!value && options_.keep_unset) {
             return "${" + name + "/" + pattern + "/" + replacement + "}";
         }
-        return with_replacement(code_points(pattern), code_points(replacement), code_points(value.value_or("")), all);
+        return with_replacement(code_points(pattern), code_points(replacement), code_points(value_or_nothing(value)),
+                                all);
     }
 
     std::u32string source_;

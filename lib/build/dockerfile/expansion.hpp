@@ -26,6 +26,7 @@ struct Expansion {
     std::vector<std::string> words;  ///< with `split`: the same, split at blanks that no quote protects
     VariableNames matched;           ///< variables that had a value
     VariableNames unmatched;         ///< and those that had none
+    bool complete = true;            ///< none that had none stands for nothing in `text`
 };
 
 /// Throws Error{InvalidInput}: what is wrong, without the text; too deep, or too much text.

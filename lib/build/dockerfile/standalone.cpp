@@ -109,7 +109,7 @@ DockerfileVariables global_variables(const DockerfileLines& lines, const Dockerf
             if (const auto given = args.find(one.name); given != args.end()) {
                 variables.insert_or_assign(std::string(one.name), given->second);
             } else if (one.value) {
-                if (auto value = expand_word(*one.value, variables, lines.escape)) {
+                if (auto value = find_expansion(*one.value, variables, lines.escape)) {
                     variables.insert_or_assign(std::string(one.name), *std::move(value));
                 }
             }
@@ -194,7 +194,7 @@ std::vector<std::string> images_of_dockerfile(std::string_view text, const Args&
     const auto stages = find_stages(dockerfile);
     ImagesFound images;
     for (const auto& stage : stages) {
-        if (const auto image = expand_word(stage.image, variables, dockerfile.escape)) {
+        if (const auto image = find_expansion(stage.image, variables, dockerfile.escape)) {
             images.add(*image);
         }
         if (!stage.name.empty()) {
