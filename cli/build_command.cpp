@@ -116,11 +116,12 @@ private:
     void build_context(const std::string& context) {
         ProjectFlags flags = project_;
         flags.build_args.clear();  // docker leaves out those that the environment has not
+        flags.dockerfile.clear();  // and takes any path
         const build::ImageSettings given = flags.from_flags(Environment::process());
         const auto list = [](const std::optional<std::vector<std::string>>& values) {
             return values.value_or(std::vector<std::string>());
         };
-        build_dockerfile({context, dockerfile_.file.empty() ? given.dockerfile.value_or("") : dockerfile_.file,
+        build_dockerfile({context, dockerfile_.file.empty() ? project_.dockerfile : dockerfile_.file,
                           list(given.tags), project_.build_args, list(given.targets), list(given.platforms), manner_,
                           dockerfile_, output, connection_});
     }

@@ -125,8 +125,7 @@ void ProjectFlags::declare_project(CommandLine& line) {
 void ProjectFlags::declare_recipe(CommandLine& line) {
     line.heading("What it is made of");
     setting(line, "--template", "FILE", "Jinja template of the Dockerfile", "template", flags.template_file);
-    setting(line, "-f, --dockerfile", "FILE", "Dockerfile as it is, instead of a template", "dockerfile",
-            flags.dockerfile);
+    line.value("-f, --dockerfile", "FILE", "Dockerfile as it is, instead of a template", dockerfile);
     line.values("--set", "NAME=VALUE", "variable of the template: true, false, a whole number or text; repeatable",
                 set);
     line.values("--set-json", "NAME=JSON", "variable of the template; repeatable", set_json);
@@ -202,6 +201,10 @@ build::ImageSettings ProjectFlags::from_file() const {
 
 build::ImageSettings ProjectFlags::from_flags(const Environment& environment) const {
     build::ImageSettings given = flags;
+    if (!dockerfile.empty()) {
+        as_usage("--dockerfile", [&] { build::check_setting("dockerfile", dockerfile); });
+        given.dockerfile = dockerfile;
+    }
     given.sources = setting_list("--source", "sources", sources_);
     given.lock_files = setting_list("--lock-file", "lock_files", lock_files_);
     given.extra_dependencies = setting_list("--extra-dependency", "extra_dependencies", extra_dependencies_);

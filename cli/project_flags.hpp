@@ -24,6 +24,7 @@ struct ProjectFlags {
     std::string image;                     ///< --image runtime
     std::string root;                      ///< --root DIR; empty: the project file's directory, else "."
     build::ImageSettings flags;            ///< single values; lists are below until resolve()
+    std::string dockerfile;                ///< -f, --dockerfile: below the root in a project
     std::vector<std::string> set;          ///< --set NAME=VALUE
     std::vector<std::string> set_json;     ///< --set-json NAME=JSON
     std::vector<std::string> build_args;   ///< --build-arg NAME[=VALUE]
