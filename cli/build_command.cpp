@@ -94,10 +94,17 @@ public:
         }
         settings = build::completed(std::move(settings), session.run());
         api_.plain_http = connection_.insecure;
-        obey_trigger(session, settings);
-        BuildPlaces places(
-            session, settings, api_, manner_,
-            settings.builder == "cooper" ? own.make(session, dockerfile_.options(environment)) : nullptr);
+        if (const auto* const row = obey_trigger(settings.root, environment)) {
+            if (manner_.cache_read_only && settings.builder == "remote") {
+                throw UsageError(
+                    "--event " + trigger_.event +
+                        " leaves nothing for others to build on, and the Runtime API pushes what it builds",
+                    "--builder engine");
+            }
+            session.note(std::string(to_string(row->trigger)) + ": " + std::string(row->why));
+        }
+        BuildPlaces places(session, settings, api_, manner_,
+                           settings.builder == "cooper" ? own.make(session, own_options(environment)) : nullptr);
         const auto wanted = build_variants(settings);
         if (wanted.size() > 1 && (!context_.empty() || !record_.empty())) {
             throw UsageError(
@@ -113,7 +120,14 @@ public:
     }
 
 private:
+    [[nodiscard]] build::ImageBuildOptions own_options(const Environment& environment) const {
+        build::ImageBuildOptions options = dockerfile_.options(environment);
+        options.cache_read_only = options.cache_read_only || manner_.cache_read_only;
+        return options;
+    }
+
     void build_context(const std::string& context) {
+        obey_trigger(".", Environment::process());
         ProjectFlags flags = project_;
         flags.build_args.clear();  // docker leaves out those that the environment has not
         flags.dockerfile.clear();  // and takes any path
@@ -121,35 +135,32 @@ private:
         const auto list = [](const std::optional<std::vector<std::string>>& values) {
             return values.value_or(std::vector<std::string>());
         };
-        build_dockerfile({context, dockerfile_.file.empty() ? project_.dockerfile : dockerfile_.file,
-                          list(given.tags), project_.build_args, list(given.targets), list(given.platforms), manner_,
-                          dockerfile_, output, connection_});
+        build_dockerfile({context, dockerfile_.file.empty() ? project_.dockerfile : dockerfile_.file, list(given.tags),
+                          project_.build_args, list(given.targets), list(given.platforms), manner_, dockerfile_, output,
+                          connection_});
     }
 
-    /// What `cooper plan` prints for this event, as if it had been given by hand.
-    void obey_trigger(Session& session, const build::ImageSettings& settings) {
+    /// What `cooper plan` prints for this event, as if it had been given by hand; nullptr: no event was given.
+    const build::TriggerRow* obey_trigger(const std::filesystem::path& root, const Environment& environment) {
         if (trigger_.event.empty()) {
             if (trigger_.rebuild) {
                 throw UsageError("--rebuild belongs to --event", "--force --pull --no-cache build everything anew");
             }
-            return;
+            return nullptr;
         }
-        const build::TriggerRow& row =
-            build::row_of(trigger_.trigger(settings.root, session.environment(), session.run()));
+        const build::TriggerRow& row = build::row_of(trigger_.trigger(root, environment, Run()));
+        const build::CacheManner manner = build::cache_manner(row);
         const std::string event = "--event " + trigger_.event;
-        if (row.cache_write == build::CacheWrite::Never && manner_.push) {
-            throw UsageError("--push: " + event + " leaves nothing for others to build on",
+        if (manner.read_only && (manner_.push || dockerfile_.exports_cache())) {
+            throw UsageError(std::string(manner_.push ? "--push: " : "--cache-to: ") + event +
+                                 " leaves nothing for others to build on",
                              "cooper plan " + event + " says what it may do");
         }
-        if (row.cache_write == build::CacheWrite::Never && settings.builder == "remote") {
-            throw UsageError(
-                event + " leaves nothing for others to build on, and the Runtime API pushes what it builds",
-                "--builder engine");
-        }
-        session.note(std::string(to_string(row.trigger)) + ": " + std::string(row.why));
         reuse_.force = reuse_.force || row.fresh;
         manner_.pull = manner_.pull || row.fresh;
-        manner_.no_cache = manner_.no_cache || row.fresh;
+        manner_.no_cache = manner_.no_cache || manner.no_cache;
+        manner_.cache_read_only = manner.read_only;
+        return &row;
     }
 
     BuildReport build_one(Session& session, BuildPlaces& places, const build::ImageSettings& settings,

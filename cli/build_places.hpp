@@ -29,9 +29,10 @@ std::vector<BuildVariant> build_variants(const build::ImageSettings& settings);
 /// How images are built, besides what they are made of.
 struct BuildManner {
     bool push = false;
-    bool dry_run = false;   ///< nothing is moved to where it would be needed
-    bool pull = false;      ///< what the base's name means is asked of its registry, whatever an engine has
-    bool no_cache = false;  ///< every step is run again
+    bool dry_run = false;          ///< nothing is moved to where it would be needed
+    bool pull = false;             ///< what the base's name means is asked of its registry, whatever an engine has
+    bool no_cache = false;         ///< every step is run again
+    bool cache_read_only = false;  ///< no step is remembered
 };
 
 /// Borrows the session.

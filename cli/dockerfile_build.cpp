@@ -37,6 +37,7 @@ build::ImageBuildOptions options_of(const DockerfileBuild& build, const Environm
     }
     options.pull = build.manner.pull;
     options.no_cache = build.manner.no_cache;
+    options.cache_read_only = options.cache_read_only || build.manner.cache_read_only;
     return options;
 }
 

@@ -31,7 +31,7 @@ public:
     /// Everything that these flags say; secrets are read when a step wants them. Throws UsageError.
     [[nodiscard]] build::ImageBuildOptions options(const Environment& environment) const;
     [[nodiscard]] std::vector<BuildOutput> outputs() const;
-    /// The first of them that was given; empty: none.
+    [[nodiscard]] bool exports_cache() const { return !cache_to_.empty(); }
     [[nodiscard]] std::optional<build::Isolation> wanted_isolation() const { return isolation_; }
 
     std::string file;

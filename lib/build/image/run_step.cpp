@@ -291,14 +291,18 @@ void StageBuilder::look_around(const SandboxCommand& command) {
         tree_->path(), shell, work_.services.confinement, [](Bytes) {}, run_));
 }
 
+std::string StageBuilder::located(const std::string& message) const {
+    return trigger_ ? "ONBUILD " + oci::printable(instruction_->original) + ": " + message
+                    : dockerfile_.error(*instruction_, message).what();
+}
+
 void StageBuilder::fail(StepReport& report, const SandboxResult& result, const SandboxCommand& command) {
     report.flush();
     std::string message = report.title() + ": exit status " + std::to_string(result.exit_status);
     if (result.signal != 0) {
         message += " (killed by signal " + std::to_string(result.signal) + ")";
     }
-    std::string text = trigger_ ? "ONBUILD " + oci::printable(instruction_->original) + ": " + message
-                                : dockerfile_.error(*instruction_, message).what();
+    std::string text = located(message);
     if (!report.tail().empty()) {
         text += "\nits last lines:";
         for (const std::string& line : report.tail()) {
@@ -362,10 +366,19 @@ CapturedLayer StageBuilder::run_command(const RunInstruction& run, StepReport& r
     command.mounts = std::move(mounts.mounts);
     command.network = has_network(run) ? SandboxCommand::Network::Host : SandboxCommand::Network::None;
     command.extra_hosts = work_.options.extra_hosts;
-    const SandboxResult result = run_in_sandbox(
-        root.path(), command, services.confinement, [&](Bytes chunk) { report.output(chunk); }, run_);
-    if (result.exit_status != 0) {
-        fail(report, result, command);
+    try {
+        const SandboxResult result = run_in_sandbox(
+            root.path(), command, services.confinement, [&](Bytes chunk) { report.output(chunk); }, run_);
+        if (result.exit_status != 0) {
+            fail(report, result, command);
+        }
+    } catch (const Error& error) {
+        if (error.code() != ErrorCode::NotFound) {
+            throw;
+        }
+        BuildFailed failed(located(error.what()));  // no such program: as a shell would have failed
+        failed.advise(error.advice());
+        throw BuildFailed(failed);
     }
     return root.capture(capture_options(), run_);
 }

@@ -152,33 +152,19 @@ void StageBuilder::dispatch(const Instruction& instruction) {
         throw;
     } catch (const DockerfileError&) {
         throw;
-    } catch (const Error& error) {
-        if (error.code() != ErrorCode::InvalidInput && error.code() != ErrorCode::NotFound) {
+    } catch (Error& error) {
+        if (trigger_) {
+            error.add_context("ONBUILD " + oci::printable(instruction.original));
             throw;
         }
-        if (trigger_) {
-            Error located(error.code(), "ONBUILD " + oci::printable(instruction.original) + ": " + error.what());
-            throw located.advise(error.advice());
+        if (error.code() != ErrorCode::InvalidInput && error.code() != ErrorCode::NotFound) {
+            error.add_context(dockerfile_.file + ":" + std::to_string(instruction.position.line));
+            throw;
         }
         DockerfileError located = dockerfile_.error(instruction, error.what());
         located.advise(error.advice());
         throw located;
     }
-}
-
-Instruction StageBuilder::fill_in(const Instruction& instruction) {
-    if (trigger_) {
-        return variables_.expand(instruction, '\\');
-    }
-    std::vector<DockerfileWarning> warnings;
-    Instruction now = variables_.expand(instruction, dockerfile_.escape, &warnings);
-    for (const DockerfileWarning& warning : warnings) {
-        work_.log.warn(warning, dockerfile_.file);
-    }
-    if (!warnings.empty() && dockerfile_.warnings_are_errors) {
-        throw dockerfile_.error(instruction, warnings[0].message + " (check=error=true)");
-    }
-    return now;
 }
 
 void StageBuilder::note(const std::string& created_by, bool empty_layer) {

@@ -95,6 +95,7 @@ private:
     void add_ssh(Mounts& mounts, const RunMount& mount);
     [[nodiscard]] std::string absolute(const std::string& path) const;
     [[nodiscard]] CopyInstruction bind_selection(const RunMount& mount) const;
+    [[nodiscard]] std::string located(const std::string& message) const;
     void fail(StepReport& report, const SandboxResult& result, const SandboxCommand& command);
     void look_around(const SandboxCommand& command);
     void check_platform() const;
