@@ -158,7 +158,7 @@ TEST_CASE("archives: ways through links stay in the directory", "[unit][build][c
                    tar_file("way/f", "F"), tar_file("way/up/g", "G")});
     CHECK(inside.root.listing() ==
           Lines{"d 755 x", "f 644 x/g G", "d 755 x/real", "f 644 x/real/f F", "l x/real/up -> ..", "l x/way -> real"});
-    for (const char* target : {"..", "../../etc", "/etc", "a/../../..", "nowhere", "loop"}) {
+    for (const char* target : {"../../etc", "/etc", "a/../../../etc", "nowhere", "loop"}) {
         INFO(target);
         Archives archives;
         archives.root.tree.directory("etc");
@@ -167,6 +167,11 @@ TEST_CASE("archives: ways through links stay in the directory", "[unit][build][c
         CHECK_FALSE(std::filesystem::exists(archives.root.tree.path("etc/f")));
         CHECK_FALSE(std::filesystem::exists(archives.root.tree.path("f")));
     }
+    Archives clamped;  // as after chroot(2)
+    clamped.unpack(
+        {tar_symlink("way", "../.."), tar_file("way/etc/f", "F"), tar_symlink("abs", "/etc"), tar_file("abs/g", "G")});
+    CHECK(clamped.root.listing() ==
+          Lines{"d 755 x", "l x/abs -> /etc", "d 755 x/etc", "f 644 x/etc/f F", "f 644 x/etc/g G", "l x/way -> ../.."});
     Archives at_root;  // from here nothing leads out
     at_root.root.tree.directory("etc");
     at_root.unpack({tar_symlink("way", "/etc"), tar_file("way/f", "F")}, "/");

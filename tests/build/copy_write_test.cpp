@@ -202,7 +202,7 @@ TEST_CASE("copy: --parents keeps the way, from the pivot on", "[unit][build][cop
     CHECK(context.root.listing() == Lines{"d 755 p", "f 644 p/a A", "d 755 p/dir", "d 700 p/dir/sub",
                                           "f 4755 p/dir/sub/c C", "d 755 q", "d 700 q/sub", "f 4755 q/sub/c C",
                                           "d 755 r", "d 755 r/dir", "d 700 r/dir/sub", "f 4755 r/dir/sub/c C",
-                                          "d 755 s", "f 755 s/b B", "d 700 s/sub", "f 4755 s/sub/c C"});
+                                          "d 755 s"});  // BuildKit copies nothing
     CHECK(context.fails("--parents dir/none /x/") == ErrorCode::NotFound);
     CHECK(context.fails("--parents none*/** /x/") == ErrorCode::NotFound);
 }

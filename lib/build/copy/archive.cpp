@@ -72,7 +72,7 @@ bool is_archive(const Ranged& file) {
     } catch (const Error&) {
         return false;  // no such compression after all: a file like any other
     }
-    return header.front() != std::byte{0} && has_checksum(header);
+    return has_checksum(header);
 }
 
 }  // namespace cooper::build

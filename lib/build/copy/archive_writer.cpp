@@ -160,11 +160,33 @@ private:
 
     // --- the way to a member --------------------------------------------------------------------------------------
 
-    /// `path` below the top, with symlinks followed and what is missing made.
+    /// `path` below the top, as after chroot(2) there: symlinks are followed, what is missing is made, but not what a
+    /// symlink leads to.
     const std::string& resolve(const std::string& path) {
         if (const auto known = resolved_.find(path); known != resolved_.end()) {
             return known->second;
         }
+        std::string place;
+        for (const auto part : split(path, '/')) {
+            if (!part.empty()) {
+                place = enter(place, std::string(part));
+            }
+        }
+        return resolved_[path] = std::move(place);
+    }
+
+    std::string enter(const std::string& place, const std::string& name) {
+        const OpenDirectory& parent = writer_.below(top_, place);
+        std::string here = place.empty() ? name : join_path(place, name);
+        struct stat status {};
+        if (fstatat(parent.descriptor.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
+            writer_.make_missing_directory(parent, name);
+            return here;
+        }
+        return S_ISLNK(status.st_mode) ? follow(here) : here;  // what is no directory is found when it is opened
+    }
+
+    std::string follow(const std::string& link) {
         std::unordered_map<std::string, std::string> targets;
         const auto link_at = [&](const std::string& at) -> const std::string* {
             if (const auto known = targets.find(at); known != targets.end()) {
@@ -173,9 +195,13 @@ private:
             auto target = read_link(at);
             return target ? &targets.emplace(at, std::move(*target)).first->second : nullptr;
         };
-        std::string place = path.empty() ? "" : follow_parents(path + "/.", link_at);
-        make_missing(place, place != path);
-        return resolved_[path] = std::move(place);
+        std::string place = follow_parents(link + "/.", link_at);
+        if (!place.empty() && !writer_.find_directory(top_.child_path(place))) {
+            throw Error(ErrorCode::InvalidInput, "its way leads through the symbolic link '" + oci::printable(link) +
+                                                     "' to '" + oci::printable(place) +
+                                                     "', which is no directory of the archive's destination");
+        }
+        return place;
     }
 
     std::optional<std::string> read_link(const std::string& at) {
@@ -188,43 +214,7 @@ private:
             return std::nullopt;
         }
         target.resize(static_cast<std::size_t>(length));
-        if (!top_.path.empty() && leaves(std::string(parent_path(at)), target)) {
-            throw Error(ErrorCode::InvalidInput, "its way leads through the symbolic link '" + oci::printable(at) +
-                                                     "', which leads out of the directory");
-        }
         return target;
-    }
-
-    static bool leaves(const std::string& from, const std::string& target) {
-        if (target.starts_with('/')) {
-            return true;
-        }
-        auto depth = from.empty() ? std::ptrdiff_t{0} : std::count(from.begin(), from.end(), '/') + 1;
-        for (const auto part : split(target, '/')) {
-            depth += part == ".." ? -1 : part.empty() || part == "." ? 0 : 1;
-            if (depth < 0) {
-                return true;
-            }
-        }
-        return false;
-    }
-
-    void make_missing(const std::string& place, bool through_link) {
-        for (std::size_t end = 0; end < place.size(); ++end) {
-            end = std::min(place.find('/', end), place.size());
-            const std::string here = place.substr(0, end);
-            const OpenDirectory& parent = writer_.below(top_, parent_path(here));
-            const std::string name(file_name(here));
-            struct stat status {};
-            if (fstatat(parent.descriptor.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0) {
-                continue;  // what is no directory is found when it is opened
-            }
-            if (through_link) {
-                throw Error(ErrorCode::InvalidInput, "its way leads through a symbolic link to '" +
-                                                         oci::printable(here) + "', which is not there");
-            }
-            writer_.make_missing_directory(parent, name);
-        }
     }
 
     TreeWriter& writer_;

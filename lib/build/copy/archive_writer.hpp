@@ -22,7 +22,7 @@ struct UnpackRules {
 
 /// All members of the archive `file` into `top`, which is their root: ".." stops there. Directories
 /// that are there are merged; what has another type is replaced. Throws Error{InvalidInput} for a member whose way
-/// leads through a symlink that leaves `top` or leads to nothing, Error{Integrity} for a damaged archive.
+/// leads through a symlink to what is not there, Error{Integrity} for a damaged archive.
 void unpack_archive(const Ranged& file, TreeWriter& writer, const OpenDirectory& top, const UnpackRules& rules,
                     const Run& run);
 

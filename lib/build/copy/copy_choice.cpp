@@ -171,20 +171,23 @@ private:
         const std::string above = pivot == std::string::npos ? "" : clean_path(source.substr(0, pivot));
         const std::string pattern =
             clean_path(pivot == std::string::npos ? source : source.substr(pivot + kPivot.size()));
-        if (is_malformed_pattern(pattern)) {
-            throw Error(ErrorCode::InvalidInput, "the source " + shown(source) + " is a malformed pattern");
+        if (pattern.empty()) {  // as BuildKit has it: the way to nothing
+            run_.progress->notice(NoticeLevel::Warning, "--parents " + shown(source) +
+                                                            " names no path and copies nothing: write '*' behind it");
+            CopyItem nothing;
+            nothing.kind = CopyItem::Kind::Directory;
+            nothing.from = root_;
+            items_.push_back(std::move(nothing));
+            return;
         }
-        const std::optional<DockerignorePattern> include =
-            pattern.empty() ? std::nullopt : std::optional<DockerignorePattern>(pattern);
-        if (include && include->is_broken()) {
+        const DockerignorePattern include(pattern);
+        if (is_malformed_pattern(pattern) || include.is_broken()) {
             throw Error(ErrorCode::InvalidInput, "the source " + shown(source) + " is a malformed pattern");
         }
         bool any = false;
         for (const auto& top : has_wildcard(above) ? expand(above, source) : std::vector<std::string>{above}) {
             const auto found = find(top);
-            any = (found && S_ISDIR(found->status.st_mode) &&
-                   add(root_, inputs_.tree, *found, "", include ? &*include : nullptr)) ||
-                  any;
+            any = (found && S_ISDIR(found->status.st_mode) && add(root_, inputs_.tree, *found, "", &include)) || any;
         }
         if (!any && !has_wildcard(source)) {
             throw_absent(source, pattern);
