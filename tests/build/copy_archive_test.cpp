@@ -97,6 +97,19 @@ TEST_CASE("archives: COPY, --unpack=false and directories leave them packed", "[
     CHECK_FALSE(std::filesystem::exists(archives.root.tree.path("one/hello")));
 }
 
+TEST_CASE("archives: a root without a name is the root", "[unit][build][copy]") {
+    std::string tar = tar_of({tar_file(".", ""), tar_file("hello", "world\n")});
+    tar[0] = '\0';
+    const auto sum = std::stoul(tar.substr(148, 6), nullptr, 8) - '.';
+    for (std::size_t digit = 6, rest = sum; digit-- > 0; rest /= 8) {
+        tar[148 + digit] = static_cast<char>('0' + rest % 8);
+    }
+    Archives archives;
+    archives.tree.file("archive", tar);
+    archives.add("archive /x");
+    CHECK(archives.root.listing() == Lines{"d 755 x", "f 644 x/hello world\n"});
+}
+
 TEST_CASE("archives: owners, modes, links and times are the archive's", "[unit][build][copy]") {
     Archives archives;
     TarEntry old = tar_file("d/f", "F");
