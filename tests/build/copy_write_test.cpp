@@ -221,7 +221,7 @@ TEST_CASE("copy: --chown and --chmod for all, parents that are made included", "
     CHECK(context.fails("--chmod=17777 a /x") == ErrorCode::InvalidInput);
 }
 
-TEST_CASE("copy: stages keep owners, hard links and fifos; sockets stay behind", "[unit][build][copy]") {
+TEST_CASE("copy: stages keep owners, hard links and fifos, and sockets stay behind", "[unit][build][copy]") {
     Context context;
     PlainRoot stage;
     stage.tree.file("d/one", "1");

@@ -49,8 +49,8 @@ struct CopyTarget {
 class CopySelection {
 public:
     /// `copy` is expanded. Throws Error: NotFound (a source that is not there; wildcards of which none matches
-    /// anything), InvalidInput (a pattern, --chmod, several sources and no directory as destination, a source out of
-    /// the root that a link leads to), Integrity for files that change meanwhile.
+    /// anything, a link that leads to nothing inside the root), InvalidInput (a pattern, --chmod, loops of links),
+    /// Integrity for files that change meanwhile.
     static CopySelection choose(const CopyInstruction& copy, const CopyInputs& inputs, const Run& run);
     CopySelection(CopySelection&&) noexcept;
     CopySelection& operator=(CopySelection&&) noexcept;
@@ -60,7 +60,8 @@ public:
     /// and images), sizes, contents, link targets, hard links, xattrs, times before `epoch`. Not flags and destination.
     [[nodiscard]] const Digest& digest() const;
     /// Writes into `tree`, beneath its path(). Times later than `epoch` are set to it. After an error the tree is to be
-    /// dropped. Throws Error{InvalidInput} ("cannot copy to non-directory") naming the path in the image.
+    /// dropped. Throws Error{InvalidInput} ("cannot copy to non-directory", several files and no directory as
+    /// destination) naming the path in the image.
     void write(RootTree& tree, const CopyTarget& target, const Run& run) const;
     [[nodiscard]] std::uint64_t files() const noexcept;
     [[nodiscard]] std::uint64_t bytes() const noexcept;
