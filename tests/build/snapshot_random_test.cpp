@@ -289,7 +289,7 @@ TEST_CASE("snapshot: overlay mounts and copies give the same layers for random c
     const LayerSpec base{LayerSpec::Form::Plain, random_test_base().done()};
     const auto image = memory_image({base});
     const char* const more = std::getenv("COOPER_SNAPSHOT_SEEDS");
-    const unsigned seeds = more == nullptr ? 8 : static_cast<unsigned>(std::stoul(more));
+    const unsigned seeds = more == nullptr ? 5 : static_cast<unsigned>(std::stoul(more));
     for (unsigned seed = 1; seed <= seeds; ++seed) {
         INFO("seed " << seed);
         const TempDirectory place;

@@ -23,7 +23,10 @@ namespace cooper::build {
 
 /// What a capture does to what it finds.
 struct CaptureOptions {
-    std::int64_t epoch = 0;  ///< later times of files in the layer are set to it, in the layer and in the tree
+    /// Later times of files in the layer are set to it, in the layer and in the tree; all are whole seconds. A .pyc
+    /// file that goes by its source's time (PEP 552) gets the source's new time inside when the same layer has the
+    /// source, so that Python goes on to believe it.
+    std::int64_t epoch = 0;
     /// Lists of files that package managers leave and that differ from run to run: "debian", "alpine", "python"
     /// (`trust-and-delivery.md` 1.2). Left out of the layer; those of the layers below stay as they were there.
     std::vector<std::string> scrub;
@@ -48,10 +51,13 @@ public:
     /// What was changed since the last capture (or the opening) as a layer (OCI layer.md, "Representing Changes";
     /// what is in it: `dockerfile.md` section 6); the tree then stands on it. The same changes give the same bytes,
     /// whatever the mode, but for owners in SingleUser. The layer is kept, as add() keeps one. A tree without changes
-    /// gives the empty layer.
+    /// gives the empty layer. Names of one file within the layer are hard links; where one of several names that lower
+    /// layers gave a file is written to, the others keep the old content, also in trees that are copies. Owner, mode
+    /// and time of the root itself are in no layer and do not last.
     virtual CapturedLayer capture(const CaptureOptions& options, const Run& run) = 0;
     /// Owners and groups that could not be given to a file (SingleUser, None): remembered, so that capture() writes
-    /// them. `path` is in the tree, absolute, without links. In modes with owners this is lchown(2).
+    /// them. There changed files keep the owner that their path has in the layers, new ones are root's. `path` is in
+    /// the tree, absolute, without links. In modes with owners this is lchown(2).
     virtual void set_owner(const std::string& path, std::uint32_t uid, std::uint32_t gid) = 0;
     /// The owner as the layers have it.
     [[nodiscard]] virtual std::pair<std::uint32_t, std::uint32_t> owner(const std::string& path) const = 0;

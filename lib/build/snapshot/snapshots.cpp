@@ -3,6 +3,7 @@
 #include "cooper/base/error.hpp"
 
 #include "base/workers.hpp"
+#include "build/apply/layer_pipe.hpp"
 #include "build/layer/layer_stream.hpp"
 #include "build/layer/layer_writer.hpp"
 #include "build/snapshot/layer_stack.hpp"
@@ -23,6 +24,20 @@ namespace cooper::build {
 namespace {
 
 constexpr unsigned kMaxUnpackers = 4;  // inflating takes a core each, the disk is one
+
+/// Fetches, inflates and checks a layer while another thread writes its files.
+void feed(LayerPipe& pipe, const oci::Image& image, std::size_t index, const Run& run) {
+    LayerStream tar(image, index, run);
+    for (bool ended = false; !ended;) {
+        LayerChunk chunk{std::make_unique_for_overwrite<std::byte[]>(LayerPipe::kChunk)};
+        chunk.size = read_full(tar, {chunk.bytes.get(), LayerPipe::kChunk});
+        ended = chunk.size == 0;
+        if (ended) {
+            tar.finish();
+        }
+        pipe.push(std::move(chunk), run.stop);
+    }
+}
 
 }  // namespace
 
@@ -73,9 +88,16 @@ void Snapshots::add(const oci::Image& image, std::size_t index, const Run& run) 
         throw SystemError("cannot make a directory in " + work->path().string(), errno);
     }
     in_context("unpacking " + layer_name(image, index), [&] {
-        LayerStream tar(image, index, run);
-        const LayerIndex layer_index = unpack_layer(tar, layer / "tree", state_->directory->form(), below, run);
-        tar.finish();
+        LayerIndex layer_index;
+        LayerPipe pipe;
+        Workers workers(run);
+        workers.start([&, inner = workers.run()] { feed(pipe, image, index, inner); });
+        workers.start([&, inner = workers.run()] {
+            PipedLayer tar(pipe, inner.stop);
+            layer_index = unpack_layer(tar, layer / "tree", state_->directory->form(), below, inner);
+            skip(tar, UINT64_MAX);
+        });
+        workers.join();
         state_->directory->publish(layer, diff_id, layer_index);
     });
 }
