@@ -239,7 +239,7 @@ private:
     Changes changes_;
     std::deque<Directory> todo_;
     std::vector<std::pair<std::string, struct stat>> linked_;  // as they were, and with several names
-    bool has_whiteout_files_ = false;  // of the directory that is_opaque() was asked about
+    bool has_whiteout_files_ = false;                          // of the directory that is_opaque() was asked about
 };
 
 }  // namespace
