@@ -13,6 +13,7 @@ sys.path.insert(0, os.path.join(HERE, "..", "integration"))
 
 import contexts  # noqa: E402
 import deltas  # noqa: E402
+import dockerfiles  # noqa: E402
 import images  # noqa: E402
 import locks  # noqa: E402
 import measure  # noqa: E402
@@ -39,6 +40,7 @@ class Bench:
         self.deltas = deltas.Deltas(self, COOPER)
         self.republished = republish.Republish(self, COOPER)
         self.releases = releases.Releases(self, COOPER)
+        self.dockerfiles = dockerfiles.Dockerfiles(self, COOPER)
         self.locks = locks.Locks(self, COOPER)
         self.services = [self.registry.process.pid, second.process.pid, self.store.pid]
         self.endpoint = "http://127.0.0.1:%d" % self.port
@@ -62,8 +64,10 @@ class Bench:
         self.contexts = contexts.Contexts(COOPER, self.tree)
         if flows & {"tree digest large"}:
             tree_digests.make_large_files(large)
-        if flows - {"start-up", "presign"} - {flow for flow in flows if flow.startswith("tree")}:
+        if flows - {"start-up", "presign"} - {flow for flow in flows if flow.startswith(("tree", "dockerfile"))}:
             self.prepare_images()
+        if any(flow.startswith("dockerfile") for flow in flows):
+            self.dockerfiles.prepare()
         if flows & {"tree context", "tree render"}:
             self.contexts.prepare()
         if flows & {"delta", "apply delta"}:
@@ -244,6 +248,8 @@ class Bench:
             "tree digest large": (lambda: self.trees.digest_large(), rounds),
             "tree context": (lambda: self.contexts.context(self.fresh("context")), rounds),
             "tree render": (lambda: self.contexts.render(), max(rounds, 10)),
+            "dockerfile uncached": (self.dockerfiles.uncached, rounds), "dockerfile cached": (self.dockerfiles.cached, max(rounds, 5)),
+            "dockerfile, one file changed": (self.dockerfiles.one_file_changed, rounds),
             "start-up": (self.start_up, max(rounds, 20)), "presign": (self.presign, rounds),
         }
         self.prepare({name for name in flows if not self.options.flows or name in self.options.flows})

@@ -151,11 +151,11 @@ CapturedLayer StageBuilder::write_copy(const CopyInstruction& copy, const CopySe
     if (!copy.link) {
         RootTree& root = tree();
         selection.write(root, target, run_);
-        return root.capture(capture_options(), run_);
+        return root.capture(capture_options(false), run_);
     }
     const auto alone = work_.services.snapshots.open({}, run_);
     selection.write(*alone, target, run_);
-    return alone->capture(capture_options(), run_);
+    return alone->capture(capture_options(false), run_);
 }
 
 void StageBuilder::apply(const CopyInstruction& copy) {

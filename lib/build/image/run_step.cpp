@@ -380,7 +380,7 @@ CapturedLayer StageBuilder::run_command(const RunInstruction& run, StepReport& r
         failed.advise(error.advice());
         throw BuildFailed(failed);
     }
-    return root.capture(capture_options(), run_);
+    return root.capture(capture_options(true), run_);
 }
 
 void StageBuilder::apply(const RunInstruction& run) {
@@ -397,6 +397,7 @@ void StageBuilder::apply(const RunInstruction& run) {
         key.add("command", words).add("environment", variables_.cached_environment());
         key.add("directory", state_.config.working_directory).add("user", state_.config.user);
         key.add("network", has_network(run) ? "host" : "none");
+        key.add("scrub", work_.options.scrub);
         key.add("epoch given", work_.epoch_given ? "1" : "0");
         for (const auto& [path, content] : scripts) {
             key.add("script", path).add("content", content);

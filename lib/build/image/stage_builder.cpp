@@ -281,8 +281,9 @@ bool StageBuilder::uses_cache() const {
     return !work_.options.no_cache && std::find(filter.begin(), filter.end(), stage_.name) == filter.end();
 }
 
-CaptureOptions StageBuilder::capture_options() const {
-    return {work_.epoch, work_.options.scrub};
+/// What package managers leave is left by commands: what is copied is meant.
+CaptureOptions StageBuilder::capture_options(bool command) const {
+    return {work_.epoch, command ? work_.options.scrub : std::vector<std::string>()};
 }
 
 /// Modes that cannot give files their owners, or have no /proc, may make other layers of the same step.
@@ -292,7 +293,6 @@ StepKey StageBuilder::step_key(std::string_view kind, bool with_parent) const {
     key.add("mode", how.isolation == Isolation::Chroot ? "chroot" : how.owners ? "owners" : "one owner");
     key.add("platform", state_.platform.text());
     key.add("epoch", std::to_string(work_.epoch));
-    key.add("scrub", work_.options.scrub);
     key.add("parent", with_parent ? chain_id(state_.diff_ids()).text() : "none");
     return key;
 }
@@ -403,7 +403,7 @@ void StageBuilder::apply(const WorkdirInstruction& workdir) {
         const StepSlots::Slot slot(work_.slots);
         RootTree& root = tree();
         make_working_directory(root, cleaned, working_directory_owner(root), work_.epoch);
-        return root.capture(capture_options(), run_);
+        return root.capture(capture_options(false), run_);
     });
 }
 

@@ -69,7 +69,7 @@ private:
     [[nodiscard]] StepKey step_key(std::string_view kind, bool with_parent) const;
     [[nodiscard]] bool uses_cache() const;
     [[nodiscard]] std::string title(const std::string& what);
-    [[nodiscard]] CaptureOptions capture_options() const;
+    [[nodiscard]] CaptureOptions capture_options(bool command) const;
 
     [[nodiscard]] RootTree& tree();
     [[nodiscard]] std::pair<std::uint32_t, std::uint32_t> working_directory_owner(const RootTree& root) const;
