@@ -95,7 +95,7 @@ void StageBuilder::fetch_sources(const CopyInstruction& copy, CopyInputs& inputs
     const auto& locked = work_.options.locked;
     for (const std::string& source : copy.sources) {
         const auto git = GitReference::parse(source);
-        if (git) {
+        if (git && !git->may_be_path()) {
             const std::string shown = without_credentials(source);
             const BuildRecord::Checkout* const known = locked ? locked->find_checkout(shown) : nullptr;
             std::string commit = copy.checksum.empty() ? git->checksum.value_or("") : copy.checksum;
