@@ -23,10 +23,11 @@
 
 namespace cooper::build {
 
-/// BuildKit's own limit of a line; the limit of a text is ours.
+/// BuildKit's own limit of a line; the other limits are ours.
 inline constexpr std::size_t kMaxDockerfileLine = 65535;
 inline constexpr std::size_t kMaxDockerfile = 4U << 20;
 inline constexpr std::size_t kMaxDockerfileStages = 1000;
+inline constexpr std::size_t kMaxDockerfileInstructions = 50'000;
 
 /// Where something stands in a Dockerfile; both count from 1, columns in bytes.
 struct DockerfilePosition {

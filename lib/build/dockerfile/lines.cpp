@@ -250,6 +250,9 @@ private:
     }
 
     void take_instruction(PhysicalLine line) {
+        if (result_.lines.size() == kMaxDockerfileInstructions) {
+            fail(line.begin, "more instructions than the limit of " + std::to_string(kMaxDockerfileInstructions));
+        }
         DockerfileLine instruction;
         instruction.number = line.number;
         instruction.begin = line.begin;
