@@ -244,6 +244,12 @@ std::string naive_difference(const Listing& before, const Listing& after, const 
             paths.insert((parent.empty() ? "" : parent + "/") + ".wh." + path.substr(parent.empty() ? 0 : slash + 1));
         }
     }
+    const std::set<std::string> named = paths;
+    for (const auto& path : named) {
+        for (auto slash = path.find('/'); slash != std::string::npos; slash = path.find('/', slash + 1)) {
+            paths.insert(path.substr(0, slash + 1));
+        }
+    }
     std::string text;
     for (const auto& path : paths) {
         text += (text.empty() ? "" : " ") + path;

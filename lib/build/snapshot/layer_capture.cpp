@@ -15,6 +15,8 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <iterator>
+#include <set>
 
 namespace cooper::build {
 
@@ -99,6 +101,32 @@ void date_members(Changes& changes, std::int64_t epoch) {
     }
 }
 
+/// The directories above each member, changed or not: docker and podman unpack a layer by itself, and would make those
+/// that it does not name as root's, with mode 0755.
+void add_directories_above(TreeRoot& tree, Changes& changes) {
+    std::set<std::string, std::less<>> named;
+    for (const Member& member : changes.members) {
+        if (!member.whiteout && S_ISDIR(member.status.st_mode)) {
+            named.insert(member.path);
+        }
+    }
+    std::vector<Member> above;
+    for (const Member& member : changes.members) {
+        for (auto path = parent_path(member.path); !path.empty() && !named.contains(path); path = parent_path(path)) {
+            Member directory;
+            directory.path = path;
+            directory.status = *tree.status(directory.path);
+            named.insert(directory.path);
+            above.push_back(std::move(directory));
+        }
+    }
+    changes.members.insert(changes.members.end(), std::make_move_iterator(above.begin()),
+                           std::make_move_iterator(above.end()));
+    std::sort(changes.members.begin(), changes.members.end(),
+              [](const Member& one, const Member& other) { return one.tar_path() < other.tar_path(); });
+    std::erase_if(changes.passages, [&](const Passage& passage) { return named.contains(passage.path); });
+}
+
 class LayerHash {
 public:
     LayerHash(TreeRoot& tree, const TreeOwners& owners, const std::filesystem::path& members, LayerIndex& index,
@@ -157,6 +185,7 @@ LayerInTree capture_changes(TreeRoot& tree, LowerView& lower, const ChangeOption
                             const std::filesystem::path& members, const CaptureOptions& capture, const Run& run) {
     Changes changes = find_changes(tree, lower, options, run);
     std::vector<Member> scrubbed = take_scrubbed(changes, capture.scrub);
+    add_directories_above(tree, changes);
     date_members(changes, capture.epoch);
     date_compiled_python(tree, changes);
     LayerIndex index;
