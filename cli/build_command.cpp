@@ -31,11 +31,10 @@ public:
                 "With CONTEXT (a directory, a tar, -, a git reference): builds its Dockerfile as docker build does, "
                 "without\nan engine, RUN included; the result is in the local store by its tags, and where --output "
                 "says.\nWithout: names the image by its content (source, lock and versioned tag), looks the names up, "
-                "and does the "
-                "least:\nnothing, source files on the lock image, dependencies on the versioned image, or everything "
-                "from the\nbase image. A template (Dockerfile.j2) is told which; a plain Dockerfile builds all or "
-                "nothing. What an\nimage is made of stands in cooper.json (cooper init), in the environment, or in "
-                "flags.",
+                "and does\nthe least: nothing, source files on the lock image, dependencies on the versioned image, or "
+                "everything\nfrom the base image. A template (Dockerfile.j2) is told which; a plain Dockerfile builds "
+                "all or nothing.\nWhat an image is made of stands in cooper.json (cooper init), in the environment, or "
+                "in flags.",
             .examples = {{"a Dockerfile", "cooper build -t app:1.2 --output docker-archive:app.tar ."},
                          {"what would be done, and why", "cooper build --image runtime --dry-run"},
                          {"without one",

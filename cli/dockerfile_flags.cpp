@@ -167,13 +167,12 @@ void DockerfileFlags::declare(CommandLine& line) {
     line.heading("Dockerfile (with CONTEXT, or --builder cooper)");
     line.value("--file", "FILE", "as --dockerfile; - is standard input; default: CONTEXT/Dockerfile", file);
     line.values("-o, --output", "PLACE",
-                "docker-archive:FILE, oci:DIR, docker-daemon:, docker://NAME, DIR, or type=…,dest=…; repeatable",
-                outputs_);
+                "docker-archive:FILE, oci:DIR, docker://NAME, DIR, or type=…,dest=…; repeatable", outputs_);
     line.toggle("--load", "into the engine too, by its tags", load);
     line.values("--secret", "id=ID[,src=FILE|,env=NAME]", "for RUN --mount=type=secret; repeatable", secrets_);
     line.values("--ssh", "default|ID=SOCKET", "an SSH agent for RUN --mount=type=ssh; repeatable", ssh_);
     line.values("--build-context", "NAME=PLACE",
-                "directory, tar, git reference, docker-image://REF or oci-layout://DIR; repeatable", contexts_);
+                "directory, tar, git reference, docker-image://REF, oci-layout://DIR; repeatable", contexts_);
     line.values("--label", "NAME=VALUE", "of the image; repeatable", labels_);
     line.values("--annotation", "NAME=VALUE", "of its manifest; repeatable", annotations_);
     line.values("--add-host", "NAME:ADDRESS", "in /etc/hosts of RUN; repeatable", hosts_);

@@ -135,7 +135,7 @@ class Refusals(ProjectCase):
 
     def test_flags_are_refused_by_their_names(self):
         for flag, value, says in (("--look-in", "cloud", '"cloud" is none of engine, registry, store'), ("--source", "../x", "leaves the root"),
-                                  ("--platform", "a,,b", "has an empty element"), ("--builder", "x", "none of engine, remote"),
+                                  ("--platform", "a,,b", "has an empty element"), ("--builder", "x", "none of cooper, engine, remote"),
                                   ("--set", "x", "--set x=VALUE"), ("--set", "a-b=1", "is no variable's name"),
                                   ("--set-json", "x=[1", "--set-json x:1: expected ',' or ']'"), ("--extra-file", "a=/b", "leaves the root"),
                                   ("--build-arg", "=x", "has no name"), ("--runtime-api-url", "https://a:hunter2@b/", "--runtime-api-url: ")):
