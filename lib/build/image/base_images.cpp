@@ -89,6 +89,16 @@ BaseImages::Found BaseImages::look_up(const std::string& reference, const oci::P
 }
 
 ImageState BaseImages::find(const std::string& reference, const oci::Platform& platform, const Run& run) {
+    if (is_image_context(reference)) {
+        Error error(ErrorCode::InvalidInput, "'" + oci::printable(reference) + "' is no name of an image");
+        error.advise("a Dockerfile names images of registries; --build-context NAME=" + oci::printable(reference) +
+                     " gives it this one by NAME");
+        throw Error(error);
+    }
+    return find_place(reference, platform, run);
+}
+
+ImageState BaseImages::find_place(const std::string& reference, const oci::Platform& platform, const Run& run) {
     const std::lock_guard lock(mutex_);
     const std::pair key(reference, platform.text());
     if (const auto known = found_.find(key); known != found_.end()) {

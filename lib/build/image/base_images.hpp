@@ -19,11 +19,13 @@ public:
     BaseImages(const ImageBuildOptions& options, const ImageBuildServices& services, RecordBook& book)
         : options_(options), services_(services), book_(book) {}
 
-    /// `reference` as FROM or COPY --from has it, expanded; or a named context's place ("docker-image://REF",
-    /// "oci-layout://DIR[:REF]", "store:NAME"). Without --pull an image that the store has by this name counts; else
-    /// its registry is asked. With a lock it is what the lock says. Throws Error: NotFound, InvalidInput (not in the
-    /// lock), what the registry says.
+    /// `reference` as FROM or COPY --from has it, expanded. Without --pull an image that the store has by this name
+    /// counts; else its registry is asked. With a lock it is what the lock says. Throws Error: NotFound, InvalidInput
+    /// (not in the lock, no name of an image), what the registry says.
     [[nodiscard]] ImageState find(const std::string& reference, const oci::Platform& platform, const Run& run);
+    /// The same for a named context's place: "docker-image://REF", "oci-layout://DIR[:REF]", "store:NAME". Callers name
+    /// places of this machine; Dockerfiles may not.
+    [[nodiscard]] ImageState find_place(const std::string& place, const oci::Platform& platform, const Run& run);
     /// Names those in the store that came from a registry and are here whole, so that the next build need not ask.
     void keep_names(const Run& run) const;
 

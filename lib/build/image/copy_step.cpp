@@ -56,7 +56,7 @@ StageBuilder::Origin StageBuilder::find_origin(const std::string& from) {
             origin.image = work_.images.find(from, build_.stage_options().target_platform, run_);
         }
     } else if (is_image_context(*context)) {
-        origin.image = work_.images.find(*context, build_.stage_options().target_platform, run_);
+        origin.image = work_.images.find_place(*context, build_.stage_options().target_platform, run_);
     } else {
         origin.context = &work_.named_trees.at(from);
     }

@@ -81,11 +81,12 @@ std::string StageBuilder::title(const std::string& what) {
 
 // --- FROM ------------------------------------------------------------------------------------------------------------
 
-ImageState StageBuilder::begin_from_image(const std::string& reference) {
+ImageState StageBuilder::begin_from_image(const std::string& image_name, const std::string* context) {
     const oci::Platform& platform = build_.plan().bases[index_].platform;
-    StepReport report(work_.log, title("FROM " + oci::printable(reference)));
+    StepReport report(work_.log, title("FROM " + oci::printable(context == nullptr ? image_name : *context)));
     try {
-        ImageState image = work_.images.find(reference, platform, run_);
+        ImageState image = context == nullptr ? work_.images.find(image_name, platform, run_)
+                                              : work_.images.find_place(*context, platform, run_);
         image.platform = platform.normalised();
         report.end(BuildObserver::End::Done);
         return image;
@@ -119,7 +120,7 @@ ImageState StageBuilder::begin_from() {
         throw Error(ErrorCode::Unsupported, "FROM " + oci::printable(base.image) + ": the named context is no image")
             .advise("FROM scratch and COPY --from=" + oci::printable(base.image) + " . / begin with its files");
     }
-    ImageState image = begin_from_image(context == nullptr ? base.image : *context);
+    ImageState image = begin_from_image(base.image, context);
     variables_.set_environment(image.config.environment);
     steps_ = 1;
     return image;
@@ -165,6 +166,21 @@ void StageBuilder::dispatch(const Instruction& instruction) {
         located.advise(error.advice());
         throw located;
     }
+}
+
+Instruction StageBuilder::fill_in(const Instruction& instruction) {
+    if (trigger_) {
+        return variables_.expand(instruction, '\\');
+    }
+    std::vector<DockerfileWarning> warnings;
+    Instruction now = variables_.expand(instruction, dockerfile_.escape, &warnings);
+    for (const DockerfileWarning& warning : warnings) {
+        work_.log.warn(warning, dockerfile_.file);
+    }
+    if (!warnings.empty() && dockerfile_.warnings_are_errors) {
+        throw dockerfile_.error(instruction, warnings[0].message + " (check=error=true)");
+    }
+    return now;
 }
 
 void StageBuilder::note(const std::string& created_by, bool empty_layer) {

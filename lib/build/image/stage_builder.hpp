@@ -33,7 +33,7 @@ private:
     using Execute = std::function<CapturedLayer(StepReport&)>;
 
     [[nodiscard]] ImageState begin_from();
-    [[nodiscard]] ImageState begin_from_image(const std::string& reference);
+    [[nodiscard]] ImageState begin_from_image(const std::string& image_name, const std::string* context);
     void run_triggers();
     void dispatch(const Instruction& instruction);
     /// `instruction` with its variables; tells what the checks say about them.
