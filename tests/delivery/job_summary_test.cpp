@@ -29,7 +29,7 @@ Published sample() {
     return published;
 }
 
-BuildInfo build() {
+BuildInfo delivered_build() {
     BuildInfo info;
     info.branch = "main";
     info.commit = "abc1234000000000000000000000000000000000";
@@ -41,7 +41,7 @@ BuildInfo build() {
 }  // namespace
 
 TEST_CASE("job summary: a row for each image, with its link and when that ends", "[unit][delivery]") {
-    const std::string text = job_summary(sample(), build(), "s3://bucket");
+    const std::string text = job_summary(sample(), delivered_build(), "s3://bucket");
     CHECK_THAT(text, Catch::Contains(
                          "### Delivered: main, commit [abc1234](https://github.com/acme/openhands/commit/abc1234"));
     CHECK_THAT(text, Catch::Contains(" - Fix it\n"));
@@ -55,7 +55,7 @@ TEST_CASE("job summary: a row for each image, with its link and when that ends",
 
 TEST_CASE("job summary: hostile names neither end a cell nor begin markup", "[unit][delivery]") {
     Published published = sample();
-    BuildInfo info = build();
+    BuildInfo info = delivered_build();
     info.branch = "x|y<script>`\n| forged |";
     info.subject = "![x](https://evil) | <img src=x>\n### forged";
     info.commit_url = "javascript:alert(1)";
