@@ -11,30 +11,13 @@ import unittest
 
 import harness
 import services
+from users import UserOfTheTest
 
 CLIENT = os.environ.get("COOPER_SANDBOX_CLIENT", "")
 WITHOUT_NAMESPACES = os.environ.get("COOPER_WITHOUT_NAMESPACES", "")
 BUSYBOX = "/bin/busybox"
 APPLETS = "cat chown chmod echo env grep head hostname id ip ls mkdir mkfifo mknod mount ps rm setsid sh sleep stat touch true unshare wc".split()
 OLD = 1_500_000_000
-
-
-class UserOfTheTest:
-    """A user of our own, with or without a range in /etc/subuid."""
-
-    def __init__(self, ranges):
-        self.name = "cooper%d%s" % (os.getpid() % 100000, "r" if ranges else "s")
-        subprocess.run(["useradd", "--system", "--no-create-home", "--shell", "/bin/sh", self.name], check=True)
-        if ranges:
-            subprocess.run(["usermod", "--add-subuids", "700000-765535", "--add-subgids", "700000-765535", self.name], check=True)
-        entry = subprocess.run(["id", "-u", self.name], capture_output=True, text=True, check=True)
-        self.uid = int(entry.stdout)
-
-    def close(self):
-        subprocess.run(["userdel", "--force", self.name], check=False, stderr=subprocess.DEVNULL)
-
-    def prefix(self):
-        return ["setpriv", "--reuid", self.name, "--regid", self.name, "--clear-groups"]
 
 
 class Sandboxes(harness.TestCase):
@@ -45,15 +28,14 @@ class Sandboxes(harness.TestCase):
                 raise unittest.SkipTest("there is no %s" % (needed or "test program"))
         if os.geteuid() != 0:
             raise unittest.SkipTest("only root can become all the users")
-        for program in ("setpriv", "useradd", "newuidmap", "capsh"):
-            if not shutil.which(program):
-                raise unittest.SkipTest("there is no %s" % program)
+        if not shutil.which("capsh"):
+            raise unittest.SkipTest("there is no capsh")
         cls.workspace = services.Workspace()
         cls.addClassCleanup(cls.workspace.close)
         os.chmod(cls.workspace.path, 0o755)
         cls.client = os.path.join(cls.workspace.directory("programs"), "client")
         shutil.copy(CLIENT, cls.client)
-        cls.ranged, cls.single = UserOfTheTest(True), UserOfTheTest(False)
+        cls.ranged, cls.single = harness.start(UserOfTheTest, True), harness.start(UserOfTheTest, False)
         cls.addClassCleanup(cls.ranged.close)
         cls.addClassCleanup(cls.single.close)
 

@@ -5,6 +5,7 @@
 
 #include "build/sandbox/exec_failure.hpp"
 #include "build/sandbox/mounts.hpp"
+#include "build/sandbox/probe.hpp"
 #include "build/sandbox/seccomp.hpp"
 #include "build/sandbox/stand_ins.hpp"
 
@@ -258,6 +259,10 @@ ChildPlan Keeper::make_plan() {
         case Isolation::Chroot:
             plan.how = ChildPlan::Root::Chroot;
             plan.capabilities &= ~(1ULL << CAP_SYS_CHROOT);  // a second chroot is the way out of the first
+            if (may_administer()) {  // no container around us keeps the machine's devices and keys from the command
+                plan.capabilities &= ~(1ULL << CAP_MKNOD);
+                plan.filter = denying_filter();
+            }
             break;
         case Isolation::UserRange:
         case Isolation::None:

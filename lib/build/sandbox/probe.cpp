@@ -8,9 +8,11 @@
 #include "build/sandbox/stubs.hpp"
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
@@ -203,7 +205,16 @@ Probed probe_here(Isolation isolation, const std::filesystem::path& probed_on) {
             break;
     }
     probe_files(place, probed);
+    if (isolation == Isolation::Chroot && may_administer()) {
+        probed.devices = false;  // nothing keeps a command from opening them
+    }
     return probed;
+}
+
+bool may_administer() {
+    __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+    std::array<__user_cap_data_struct, 2> sets{};
+    return syscall(SYS_capget, &header, sets.data()) == 0 && ((sets[0].effective >> CAP_SYS_ADMIN) & 1U) != 0;
 }
 
 std::string user_namespace_hint() {

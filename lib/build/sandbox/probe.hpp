@@ -32,6 +32,9 @@ Probed probe_in_child(const std::function<Probed()>& probe);
 /// namespaces of the process.
 Probed probe_here(Isolation isolation, const std::filesystem::path& probed_on);
 
+/// CAP_SYS_ADMIN is in effect: we are on a machine, or in a container that holds nothing back.
+bool may_administer();
+
 /// Why user namespaces may be closed here; empty when nothing says so.
 std::string user_namespace_hint();
 

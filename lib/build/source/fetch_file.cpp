@@ -112,6 +112,12 @@ private:
     /// The answer that is no redirect.
     HttpResponse follow() {
         Url url = address_.url;
+        if (oci::is_link_local_host(url.host)) {
+            Error error(ErrorCode::AccessDenied, "nothing is fetched from " + address_.url.redacted() +
+                                                     ": clouds give out the machine's credentials at such addresses");
+            error.advise("download the file before the build and COPY it");
+            throw Error(error);
+        }
         // Whoever writes an address of a private network means it; a server out there must not send us into one.
         const bool public_only = !oci::is_private_host(url.host);
         for (int redirects = 0;; ++redirects) {
