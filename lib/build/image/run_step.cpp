@@ -61,12 +61,13 @@ std::filesystem::path resolved_in(const std::filesystem::path& root, const std::
     return root / walked.path;
 }
 
-/// The heredoc that is the whole command: "<<EOF".
+/// The heredoc is the whole command: "<<EOF".
 bool is_whole_heredoc(const RunInstruction& run) {
     if (run.heredocs.size() != 1 || run.command.words.size() != 1) {
         return false;
     }
     std::string_view text = run.command.words[0];
+    text.remove_prefix(std::min(text.find_first_not_of("0123456789"), text.size()));
     if (!text.starts_with("<<")) {
         return false;
     }
@@ -253,7 +254,7 @@ std::vector<std::string> StageBuilder::command_of(const RunInstruction& run,
     }
     std::string text = joined(run.command.words, " ");  // the shell reads the heredocs itself
     for (const Heredoc& heredoc : run.heredocs) {
-        text += "\n" + heredoc.content + heredoc.name;
+        text += "\n" + heredoc.written + heredoc.name;
     }
     command.words = {text};
     return with_shell(command);

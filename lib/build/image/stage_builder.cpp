@@ -203,8 +203,13 @@ void StageBuilder::apply(const ArgInstruction& arg) {
     variables_.declare(arg);
     std::string text = "ARG";
     const VariableLookup lookup = variables_.lookup();
+    const auto& given = build_.stage_options().build_args;
     for (const auto& declaration : arg.declarations) {
-        const auto value = lookup(declaration.name);
+        const std::string& name = declaration.name;
+        const bool has_value =
+            declaration.value || build_.plan().global_args.contains(name) ||
+            std::any_of(given.begin(), given.end(), [&](const auto& each) { return each.first == name; });
+        const auto value = has_value ? lookup(name) : std::nullopt;  // not what an earlier line gave it
         text += " " + declaration.name + (value ? "=" + *value : "");
     }
     note(text);
@@ -356,7 +361,9 @@ void StageBuilder::layer_step(StepReport& report, const std::vector<Digest>& key
             throw;
         }
     }
-    if (!work_.options.cache_read_only && (!cached || keys.size() > 1)) {
+    // What others exported is remembered once its layer was read and is right.
+    const bool checked = !cached || work_.services.snapshots.has(record->diff_id);
+    if (!work_.options.cache_read_only && checked && (!cached || keys.size() > 1)) {
         for (const Digest& key : keys) {
             record->key = key;
             work_.services.cache.remember(*record);
