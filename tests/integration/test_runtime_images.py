@@ -6,6 +6,7 @@ import shutil
 
 import harness
 import services
+from engines import Engine
 from runtime_api import RuntimeApi
 from services import Containerd, Dockerd, PodmanService, Registry
 
@@ -57,53 +58,6 @@ def write(directory, files):
         os.makedirs(os.path.dirname(os.path.join(directory, name)), exist_ok=True)
         with open(os.path.join(directory, name), "w", encoding="ascii") as out:
             out.write(text)
-
-
-class Engine:
-    """What the tests ask of an engine, over docker's API, which podman speaks too."""
-
-    def __init__(self, socket):
-        self.socket = socket
-
-    def request(self, method, path, body=None):
-        connection = services.UnixConnection(self.socket)
-        try:
-            connection.request(method, "/v1.41" + path, None if body is None else json.dumps(body), {"Content-Type": "application/json"})
-            reply = connection.getresponse()
-            return reply.status, reply.read()
-        finally:
-            connection.close()
-
-    def inspect(self, name):
-        status, said = self.request("GET", "/images/%s/json" % name)
-        return json.loads(said) if status == 200 else None
-
-    def ids(self, names):
-        return {name: (self.inspect(name) or {}).get("Id") for name in names}
-
-    def names(self, repository):
-        listed = json.loads(self.request("GET", "/images/json")[1])
-        return sorted(name for image in listed for name in image["RepoTags"] or [] if name.startswith(repository + ":"))
-
-    def layers(self, name):
-        return self.inspect(name)["RootFS"]["Layers"]
-
-    def run(self, name, *command):
-        """What the image's command says."""
-        # podman would raise the limits of open files and processes, which a container around it may forbid.
-        limits = [{"Name": limit, "Soft": 1024, "Hard": 1024} for limit in ("nofile", "nproc")]
-        body = {"Image": name, "HostConfig": {"NetworkMode": "none", "Ulimits": limits}, "Tty": True}
-        if command:
-            body["Cmd"] = list(command)
-        status, said = self.request("POST", "/containers/create", body)
-        assert status == 201, said
-        container = json.loads(said)["Id"]
-        status, said = self.request("POST", "/containers/%s/start" % container)
-        assert status in (204, 304), said
-        self.request("POST", "/containers/%s/wait" % container)
-        output = self.request("GET", "/containers/%s/logs?stdout=1&stderr=1" % container)[1].decode()
-        self.request("DELETE", "/containers/%s?force=1" % container)
-        return output.replace("\r\n", "\n")
 
 
 class Story:
