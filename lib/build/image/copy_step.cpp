@@ -143,6 +143,7 @@ StepKey StageBuilder::copy_key(const CopyInstruction& copy) const {
 
 CapturedLayer StageBuilder::write_copy(const CopyInstruction& copy, const CopySelection& selection) {
     CopyTarget target;
+    target.devices = work_.services.confinement.devices;
     target.working_directory = state_.config.working_directory.empty() ? "/" : state_.config.working_directory;
     if (!copy.chown.empty()) {
         const bool alone = copy.link && !names_owner(copy);

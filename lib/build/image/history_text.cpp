@@ -67,6 +67,9 @@ std::string copy_history(const CopyInstruction& copy) {
     if (!copy.chmod.empty()) {
         text += " --chmod=" + copy.chmod;
     }
+    if (copy.parents) {
+        text += " --parents";
+    }
     for (const std::string& source : copy.sources) {
         text += " " + source;
     }
@@ -76,10 +79,10 @@ std::string copy_history(const CopyInstruction& copy) {
     return text + " " + copy.destination + " # buildkit";
 }
 
-std::string pairs_history(const std::string& keyword, const std::vector<KeyValue>& pairs) {
+std::string pairs_history(const std::string& keyword, const std::vector<KeyValue>& pairs, bool legacy) {
     std::string text = keyword;
     for (const KeyValue& pair : pairs) {
-        text += " " + pair.key + "=" + pair.value;
+        text += " " + pair.key + (legacy ? " " : "=") + pair.value;
     }
     return text;
 }

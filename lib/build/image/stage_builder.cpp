@@ -218,14 +218,14 @@ void StageBuilder::apply(const ArgInstruction& arg) {
 void StageBuilder::apply(const EnvInstruction& env) {
     variables_.set(env);
     state_.config.environment = variables_.environment();
-    note(pairs_history("ENV", env.variables));
+    note(pairs_history("ENV", env.variables, env.legacy));
 }
 
 void StageBuilder::apply(const LabelInstruction& label) {
     for (const KeyValue& pair : label.labels) {
         state_.config.labels[pair.key] = pair.value;
     }
-    note(pairs_history("LABEL", label.labels));
+    note(pairs_history("LABEL", label.labels, label.legacy));
 }
 
 void StageBuilder::apply(const MaintainerInstruction& maintainer) {
@@ -292,7 +292,6 @@ void StageBuilder::apply(const HealthcheckInstruction& check) {
 
 void StageBuilder::apply(const OnbuildInstruction& onbuild) {
     state_.config.onbuild.push_back(onbuild.trigger);
-    note("ONBUILD " + onbuild.trigger);
 }
 
 // --- layers ----------------------------------------------------------------------------------------------------------
