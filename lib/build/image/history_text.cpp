@@ -79,10 +79,10 @@ std::string copy_history(const CopyInstruction& copy) {
     return text + " " + copy.destination + " # buildkit";
 }
 
-std::string pairs_history(const std::string& keyword, const std::vector<KeyValue>& pairs, bool legacy) {
+std::string pairs_history(const std::string& keyword, const std::vector<KeyValue>& pairs) {
     std::string text = keyword;
     for (const KeyValue& pair : pairs) {
-        text += " " + pair.key + (legacy ? " " : "=") + pair.value;
+        text += " " + pair.key + "=" + pair.value;
     }
     return text;
 }

@@ -15,8 +15,7 @@ std::string run_history(const std::vector<std::string>& declared, const std::vec
 /// COPY and ADD, expanded.
 std::string copy_history(const CopyInstruction& copy);
 std::string joined(const std::vector<std::string>& words, const char* separator);
-/// `legacy`: it was written as NAME VALUE.
-std::string pairs_history(const std::string& keyword, const std::vector<KeyValue>& pairs, bool legacy);
+std::string pairs_history(const std::string& keyword, const std::vector<KeyValue>& pairs);
 std::string healthcheck_history(const HealthcheckInstruction& check);
 
 }  // namespace cooper::build

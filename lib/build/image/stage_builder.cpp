@@ -218,14 +218,14 @@ void StageBuilder::apply(const ArgInstruction& arg) {
 void StageBuilder::apply(const EnvInstruction& env) {
     variables_.set(env);
     state_.config.environment = variables_.environment();
-    note(pairs_history("ENV", env.variables, env.legacy));
+    note(pairs_history("ENV", env.variables));
 }
 
 void StageBuilder::apply(const LabelInstruction& label) {
     for (const KeyValue& pair : label.labels) {
         state_.config.labels[pair.key] = pair.value;
     }
-    note(pairs_history("LABEL", label.labels, label.legacy));
+    note(pairs_history("LABEL", label.labels));
 }
 
 void StageBuilder::apply(const MaintainerInstruction& maintainer) {
