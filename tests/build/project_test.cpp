@@ -160,7 +160,7 @@ TEST_CASE("project: a value that cannot be is refused where it stands", "[unit][
     refused(R"("version": "1.0+local")", "is no version that a tag can hold");
     refused(R"("version": "-1")", "begins with a letter or digit");
     refused(R"("profile": "sdk")", R"("sdk" is none of cooper, v0, v1)");
-    refused(R"("builder": "buildah")", R"("buildah" is none of engine, remote)");
+    refused(R"("builder": "buildah")", R"("buildah" is none of cooper, engine, remote)");
     refused(R"("look_in": ["engine", "cloud"])", R"(look_in[1]: "cloud" is none of engine, registry, store)");
     refused(R"("registry_prefix": "ghcr.io/acme/")", "ends with '/'");
     refused(R"("registry_prefix": "acme@sha256")", "registry_prefix: ");

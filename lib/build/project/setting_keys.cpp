@@ -164,8 +164,7 @@ constexpr std::array kKeys = {
     SettingKey{
         "browser", &Settings::browser, check_word<kFlags>, {}, "Profiles v0 and v1: the image has a browser.", "true"},
     SettingKey{"builder", &Settings::builder, check_word<kBuilders>, kBuilders,
-               "Who builds: cooper itself (cooper; the default where it can run commands), a Docker engine or "
-               "podman (engine), or the Runtime API (remote).",
+               "Who builds: cooper itself (default), a Docker engine or podman, or the Runtime API (remote).",
                R"("cooper")"},
     SettingKey{"look_in", &Settings::look_in, check_word<kPlaces>, kPlaces,
                "Where images are looked for before one is built.", R"(["engine", "registry"])"},
