@@ -43,6 +43,7 @@ struct CopyInputs {
 struct CopyTarget {
     std::string working_directory = "/";
     std::optional<std::pair<std::uint32_t, std::uint32_t>> owner;  ///< --chown, resolved with find_owner()
+    bool devices = true;  ///< false: those of archives are left out, with a notice
 };
 
 /// What one COPY or ADD reads: chosen and hashed, nothing written. Borrows the inputs' tree and ignore rules.

@@ -142,7 +142,9 @@ private:
             throw Error(ErrorCode::Integrity, item.from->shown(item.root) + " was removed before it could be read");
         }
         const FileRanged archive(std::move(file), item.from->path() / item.root);
-        unpack_archive(archive, writer_, writer_.make_directories(destination_), UnpackRules{target_.owner}, run_);
+        UnpackRules rules{target_.owner};
+        rules.devices = target_.devices;
+        unpack_archive(archive, writer_, writer_.make_directories(destination_), rules, run_);
     }
 
     const CopyInstruction& copy_;
