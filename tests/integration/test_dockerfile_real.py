@@ -4,13 +4,13 @@ They need the mirror that the base image names, so each is optional. What comes 
 """
 
 import base64
+import functools
 import hashlib
 import json
 import os
 import pathlib
 import shutil
 import subprocess
-import time
 import unittest
 import zipfile
 
@@ -44,8 +44,8 @@ RUN %(apt)s %(install)s python3-venv
 FROM python AS python-build
 WORKDIR /app
 COPY wheels/ /wheels/
-RUN --mount=type=cache,target=/root/.cache/pip \\
-    python3 -m venv /app/venv && /app/venv/bin/pip install --no-index --find-links=/wheels greeting
+RUN --mount=type=cache,target=/var/cache/pip \\
+    python3 -m venv /app/venv && /app/venv/bin/pip --cache-dir /var/cache/pip install --no-index --find-links=/wheels greeting
 
 FROM python AS python-app
 RUN useradd --create-home --uid 10001 app && echo 'app ALL=(ALL) NOPASSWD:ALL' > /etc/sudoers.d/app
@@ -66,8 +66,8 @@ FROM node AS node-build
 ADD npm.tgz /opt/npm/
 WORKDIR /src
 COPY package.json .npmrc* ./
-RUN --mount=type=cache,target=/root/.npm --mount=type=secret,id=authorities,target=/run/authorities \\
-    NODE_EXTRA_CA_CERTS=/run/authorities node /opt/npm/package/bin/npm-cli.js install --no-audit --no-fund
+RUN --mount=type=cache,target=/var/cache/npm --mount=type=secret,id=authorities,target=/run/authorities \\
+    NODE_EXTRA_CA_CERTS=/run/authorities node /opt/npm/package/bin/npm-cli.js install --cache /var/cache/npm --no-audit --no-fund
 COPY index.js .
 
 FROM node AS node-app
@@ -190,12 +190,6 @@ RUN echo sqlalchemy[asyncio] > /requirements && test "$(cat /requirements)" = "s
 COPY --chown=openhands:openhands --chmod=770 pyproject.toml .
 """
 
-DEBIAN_TWICE = SYSTEM + """
-FROM system
-RUN %s %s python3-minimal
-RUN useradd --create-home app && mkdir /work && echo 1 > /work/made
-""" % (APT, INSTALL)
-
 
 def write_wheel(path):
     """A wheel of pure Python with one command, as the wheel format's specification has it."""
@@ -272,7 +266,7 @@ class RealBuilds(harness.TestCase):
 
     def as_callers_do(self, context, target, tag, *flags, **options):
         """With the words that the scripts of OpenHands give to docker buildx build."""
-        cache = "type=registry,ref=%s/acme/cache:%s" % (self.registry.address, target)
+        cache = "type=registry,ref=%s/acme/cache:%s" % (self.registry.address, target or "all")
         return self.build("--file", context / "Dockerfile", *(("--target", target) if target else ()), "--platform", "linux/amd64", "--tag", tag,
                           "--cache-from", cache, "--cache-to", cache + ",mode=max", "--progress=plain", *flags, context, **options)
 
@@ -284,16 +278,18 @@ class RealBuilds(harness.TestCase):
             (tree / name).chmod(0o755)
         self.cooper("append", "scratch", "docker://%s/tools/uv:0.5" % self.registry.address, "--layer", tree, **self.environment)
 
-    def dockerd(self):
-        containerd = harness.start(Containerd, self.workspace)
-        return engines.Engine(harness.start(Dockerd, self.workspace, containerd).socket)
+    @classmethod
+    @functools.cache
+    def dockerd(cls):
+        containerd = harness.start(Containerd, cls.workspace)
+        return engines.Engine(harness.start(Dockerd, cls.workspace, containerd).socket)
 
     def application_context(self):
         npm, registry = npm_package()
         context = self.context(APPLICATIONS, **{
             "package.json": json.dumps({"name": "app", "private": True, "dependencies": {"is-number": "7.0.0"}}),
             ".npmrc": "registry=%s\n" % registry,
-            "index.js": "console.log('a number:', require('is-number')('12'), process.version.split('.')[0], process.getuid());\n"})
+            "index.js": "console.log(`a number: ${require('is-number')('12')} ${process.version.split('.')[0]} ${process.getuid()}`);\n"})
         shutil.copy(npm, context / "npm.tgz")
         (context / "wheels").mkdir()
         write_wheel(context / "wheels")
@@ -305,7 +301,7 @@ class RealBuilds(harness.TestCase):
         except services.Unavailable as reason:
             raise unittest.SkipTest(str(reason)) from reason
         archive = self.path("node.tar")
-        docker, podman = self.dockerd(), engines.Engine(harness.start(PodmanService, self.workspace).socket)
+        docker, podman = self.dockerd(), engines.Engine(harness.start(PodmanService, self.workspace, "overlay").socket)
         node = self.build("--target", "node-app", "--secret", "id=authorities,src=" + AUTHORITIES, "-t", "localhost/acme/node:1", "-o",
                           "docker-archive:" + archive, "--load", context, DOCKER_HOST="unix://" + docker.socket)
         python = self.build("--target", "python-app", "-t", "localhost/acme/python:1", "--load", "-o", "docker-archive:" + archive + ".python", context,
@@ -345,7 +341,7 @@ class RealBuilds(harness.TestCase):
         elsewhere = self.path("elsewhere")
         again = self.as_callers_do(context, "binary", self.registry.address + "/acme/agent-server:again", *arguments, "--push", COOPER_STORE=elsewhere)
         self.assertEqual(again["manifest"], made["binary"]["manifest"], "another machine, from the registry's cache")
-        self.assertEqual(again["cached"], 13)
+        self.assertEqual(again["cached"], 12, "each step that changes files")
 
     def test_optional_application_and_enterprise(self):
         context = self.source(self.context(APPLICATION % {"registry": self.registry.address}))
@@ -363,6 +359,17 @@ class RealBuilds(harness.TestCase):
                            "OPENHANDS_VERSION=1.2", "--load", DOCKER_HOST="unix://" + docker.socket)
         self.assertEqual(docker.inspect(enterprise)["Config"]["Labels"], {"com.datadoghq.tags.service": "deploy", "com.datadoghq.tags.env": ""})
         self.assertEqual(docker.run(enterprise, "stat", "-c", "%U %a", "/app/pyproject.toml"), "openhands 770\n")
+
+    def test_optional_platforms_that_this_machine_does_not_run(self):
+        """Their files can be copied and their images made; a RUN says what is missing."""
+        context = self.context("FROM --platform=$BUILDPLATFORM debian:bookworm AS cross\nARG TARGETARCH\nRUN echo $TARGETARCH > /made\n"
+                               "FROM scratch AS copied\nCOPY --from=cross /made /made\nFROM copied AS run\nRUN [\"/made\"]\n")
+        foreign = "linux/arm64" if os.uname().machine == "x86_64" else "linux/amd64"
+        made = self.build("--target", "copied", "--platform", "linux/amd64,linux/arm64", "-t", "t/two:1", context)
+        self.assertEqual([image["platform"] for image in made["images"]], ["linux/amd64", "linux/arm64"])
+        refused = self.cooper("build", "--target", "run", "--platform", foreign, context, expect=None, **self.environment)
+        self.assertNotEqual(refused.code, harness.DONE)
+        self.assertIn("binfmt", refused.err)
 
 
 if __name__ == "__main__":

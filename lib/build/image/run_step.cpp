@@ -19,6 +19,7 @@ constexpr std::size_t kMaxSecret = 500 * 1024;
 constexpr std::uint32_t kSecretMode = 0400;
 constexpr std::uint32_t kSocketMode = 0600;
 constexpr std::uint32_t kCacheMode = 0755;
+constexpr std::uint32_t kTmpfsMode = 01777;
 constexpr std::string_view kSecrets = "/run/secrets/";
 constexpr std::string_view kAgents = "/run/buildkit/ssh_agent.";
 
@@ -84,7 +85,7 @@ bool is_whole_heredoc(const RunInstruction& run) {
 struct StageBuilder::Mounts {
     std::vector<SandboxMount> mounts;
     std::vector<std::string> environment;
-    std::vector<std::unique_ptr<CacheMounts::Lease>> leases;
+    std::vector<std::shared_ptr<CacheMounts::Lease>> leases;
     std::vector<std::unique_ptr<RootTree>> trees;  ///< of contexts, filtered by their ignore rules
     std::size_t agents = 0;
 };
@@ -149,7 +150,7 @@ void StageBuilder::add_bind(Mounts& mounts, const RunMount& mount) {
     mounts.mounts.push_back(std::move(bind));
 }
 
-void StageBuilder::add_cache(Mounts& mounts, const RunMount& mount) {
+CacheMounts::Wanted StageBuilder::wanted_cache(const RunMount& mount) {
     CacheMounts::Wanted wanted;
     wanted.id = mount.id.empty() ? absolute(mount.target) : mount.id;
     wanted.sharing = mount.sharing == RunMount::Sharing::Locked    ? CacheMounts::Sharing::Locked
@@ -165,16 +166,27 @@ void StageBuilder::add_cache(Mounts& mounts, const RunMount& mount) {
         wanted.seed_digest = sha256(
             std::string_view((origin.image ? origin.digest : inputs_of(origin).root.string()) + "\n" + mount.source));
     }
-    auto lease = work_.services.mounts.acquire(wanted, run_);
+    return wanted;
+}
+
+void StageBuilder::add_cache(Mounts& mounts, const RunMount& mount, const CacheMounts::Lease& lease) {
     SandboxMount bind;
-    bind.source = lease->path();
+    bind.source = lease.path();
     if (mount.from.empty()) {
         bind.below = mount.source;
     }
     bind.target = absolute(mount.target);
     bind.read_only = mount.read_only;
-    mounts.leases.push_back(std::move(lease));
     mounts.mounts.push_back(std::move(bind));
+}
+
+void StageBuilder::add_tmpfs(Mounts& mounts, const RunMount& mount) const {
+    SandboxMount tmpfs;
+    tmpfs.type = SandboxMount::Type::Tmpfs;
+    tmpfs.target = absolute(mount.target);
+    tmpfs.size = mount.size.value_or(0);
+    tmpfs.mode = mount.mode.value_or(kTmpfsMode);
+    mounts.mounts.push_back(std::move(tmpfs));
 }
 
 void StageBuilder::add_secret(Mounts& mounts, const RunMount& mount) {
@@ -317,21 +329,23 @@ void StageBuilder::fail(StepReport& report, const SandboxResult& result, const S
     throw BuildFailed(text);
 }
 
-CapturedLayer StageBuilder::run_command(const RunInstruction& run, StepReport& report) {
-    const ImageBuildServices& services = work_.services;
-    if (services.confinement.isolation == Isolation::None) {
-        throw Error(ErrorCode::Unsupported,
-                    "RUN needs a sandbox, and none works here: " + services.confinement.explanation);
+StageBuilder::Mounts StageBuilder::prepare_mounts(const RunInstruction& run) {
+    std::vector<CacheMounts::Wanted> wanted;
+    for (const RunMount& mount : run.mounts) {
+        if (mount.type == RunMount::Type::Cache) {
+            wanted.push_back(wanted_cache(mount));
+        }
     }
-    check_platform();
     Mounts mounts;
+    mounts.leases = work_.services.mounts.acquire_all(wanted, run_);
+    auto lease = mounts.leases.begin();
     for (const RunMount& mount : run.mounts) {
         switch (mount.type) {
             case RunMount::Type::Bind:
                 add_bind(mounts, mount);
                 break;
             case RunMount::Type::Cache:
-                add_cache(mounts, mount);
+                add_cache(mounts, mount, **lease++);
                 break;
             case RunMount::Type::Secret:
                 add_secret(mounts, mount);
@@ -339,17 +353,22 @@ CapturedLayer StageBuilder::run_command(const RunInstruction& run, StepReport& r
             case RunMount::Type::Ssh:
                 add_ssh(mounts, mount);
                 break;
-            case RunMount::Type::Tmpfs: {
-                SandboxMount tmpfs;
-                tmpfs.type = SandboxMount::Type::Tmpfs;
-                tmpfs.target = absolute(mount.target);
-                tmpfs.size = mount.size.value_or(0);
-                tmpfs.mode = mount.mode.value_or(01777);
-                mounts.mounts.push_back(std::move(tmpfs));
+            case RunMount::Type::Tmpfs:
+                add_tmpfs(mounts, mount);
                 break;
-            }
         }
     }
+    return mounts;
+}
+
+CapturedLayer StageBuilder::run_command(const RunInstruction& run, StepReport& report) {
+    const ImageBuildServices& services = work_.services;
+    if (services.confinement.isolation == Isolation::None) {
+        throw Error(ErrorCode::Unsupported,
+                    "RUN needs a sandbox, and none works here: " + services.confinement.explanation);
+    }
+    check_platform();
+    Mounts mounts = prepare_mounts(run);
     const StepSlots::Slot slot(work_.slots);
     RootTree& root = tree();
     SandboxCommand command;

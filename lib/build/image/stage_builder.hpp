@@ -90,7 +90,10 @@ private:
     [[nodiscard]] bool has_network(const RunInstruction& run) const;
     void add_mounts_to_key(StepKey& key, const RunInstruction& run);
     void add_bind(Mounts& mounts, const RunMount& mount);
-    void add_cache(Mounts& mounts, const RunMount& mount);
+    [[nodiscard]] CacheMounts::Wanted wanted_cache(const RunMount& mount);
+    void add_cache(Mounts& mounts, const RunMount& mount, const CacheMounts::Lease& lease);
+    void add_tmpfs(Mounts& mounts, const RunMount& mount) const;
+    [[nodiscard]] Mounts prepare_mounts(const RunInstruction& run);
     void add_secret(Mounts& mounts, const RunMount& mount);
     void add_ssh(Mounts& mounts, const RunMount& mount);
     [[nodiscard]] std::string absolute(const std::string& path) const;
