@@ -32,6 +32,7 @@ struct ApplyOptions {
     /// False: files belong to the caller, devices are left out with a notice, unreadable modes are made readable by the
     /// owner while it works. True needs root (CAP_CHOWN, CAP_MKNOD, CAP_SETFCAP).
     bool owners = false;
+    bool devices = true;  ///< with owners; false: left out with a notice, as where nobody may make them
     TarLimits limits;
     std::uint64_t max_layer_bytes = 32ULL << 30;   ///< of one layer's contents
     std::uint64_t max_total_bytes = 128ULL << 30;  ///< of all layers' contents

@@ -274,7 +274,7 @@ void LayerApplier::add_symlink(Directory& parent, const std::string& name, const
 void LayerApplier::add_node(Directory& parent, const std::string& name, const TarEntry& entry) {
     const bool device = entry.type != TarType::Fifo;
     const mode_t type = entry.type == TarType::Fifo ? S_IFIFO : entry.type == TarType::CharDevice ? S_IFCHR : S_IFBLK;
-    bool permitted = !device || options_.owners;
+    bool permitted = !device || (options_.owners && options_.devices);
     if (permitted) {
         create(parent, name, "cannot create the " + std::string(word_for(entry.type)), [&] {
             const dev_t number = device ? makedev(entry.device_major, entry.device_minor) : 0;

@@ -186,6 +186,7 @@ LayerIndex unpack_layer(Source& tar, const std::filesystem::path& tree, const Di
                         const Run& run) {
     ApplyOptions options;
     options.owners = form.owners;
+    options.devices = form.devices;
     UnpackedLayer layer(form, below, run);
     LayerIndex index;
     {
