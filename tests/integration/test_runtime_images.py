@@ -73,7 +73,8 @@ class Story:
         return directory
 
     def build(self, directory, *flags, **options):
-        return self.cooper("build", "--builder", "engine", "--project", directory + "/cooper.json", "--host", "unix://" + self.engine.socket, *flags, **options)
+        builder = () if "--builder" in flags else ("--builder", "engine")
+        return self.cooper("build", *builder, "--project", directory + "/cooper.json", "--host", "unix://" + self.engine.socket, *flags, **options)
 
     def built(self, directory, *flags, **options):
         done = self.build(directory, "--json", *flags, **options)
