@@ -222,8 +222,7 @@ public:
 
     void declare(CommandLine& line) override {
         line.heading("What goes");
-        line.parsed("--max-size", "SIZE",
-                    "drop names and what builds keep until it is this small: 500M, 20G (of 1000), 20Gi",
+        line.parsed("--max-size", "SIZE", "drop names and what builds keep until it is this small: 500M, 20G, 20Gi",
                     options_.max_bytes, parse_size);
         line.parsed("--max-age", "TIME", "drop names and what builds keep that were not used for so long: 12h, 30d",
                     options_.max_age, parse_duration);
