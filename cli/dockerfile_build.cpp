@@ -37,6 +37,7 @@ build::ImageBuildOptions options_of(const DockerfileBuild& build, const Environm
     }
     options.pull = build.manner.pull;
     options.no_cache = build.manner.no_cache;
+    options.lint_only = options.lint_only || build.manner.dry_run;  // what it would do stands in the Dockerfile
     options.cache_read_only = options.cache_read_only || build.manner.cache_read_only;
     return options;
 }
