@@ -49,11 +49,11 @@ public:
     /// The layers that path() stood on when nothing had been changed: base first.
     [[nodiscard]] virtual const std::vector<Digest>& layers() const = 0;
     /// What was changed since the last capture (or the opening) as a layer (OCI layer.md, "Representing Changes";
-    /// what is in it: `dockerfile.md` section 6); the tree then stands on it. The same changes give the same bytes,
-    /// whatever the mode, but for owners in SingleUser. The layer is kept, as add() keeps one. A tree without changes
-    /// gives the empty layer. Names of one file within the layer are hard links; where one of several names that lower
-    /// layers gave a file is written to, the others keep the old content, also in trees that are copies. Owner, mode
-    /// and time of the root itself are in no layer and do not last.
+    /// what is in it: `dockerfile.md` section 6, and the directories above each change); the tree then stands on it.
+    /// The same changes give the same bytes, whatever the mode, but for owners in SingleUser. The layer is kept, as
+    /// add() keeps one. A tree without changes gives the empty layer. Names of one file within the layer are hard
+    /// links; where one of several names that lower layers gave a file is written to, the others keep the old content,
+    /// also in trees that are copies. Owner, mode and time of the root itself are in no layer and do not last.
     virtual CapturedLayer capture(const CaptureOptions& options, const Run& run) = 0;
     /// Owners and groups that could not be given to a file (SingleUser, None): remembered, so that capture() writes
     /// them. There changed files keep the owner that their path has in the layers, new ones are root's. `path` is in
