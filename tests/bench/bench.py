@@ -249,7 +249,7 @@ class Bench:
             "tree context": (lambda: self.contexts.context(self.fresh("context")), rounds),
             "tree render": (lambda: self.contexts.render(), max(rounds, 10)),
             "dockerfile uncached": (self.dockerfiles.uncached, rounds), "dockerfile cached": (self.dockerfiles.cached, max(rounds, 5)),
-            "dockerfile, one file changed": (self.dockerfiles.one_file_changed, rounds),
+            "dockerfile one file changed": (self.dockerfiles.one_file_changed, rounds),
             "start-up": (self.start_up, max(rounds, 20)), "presign": (self.presign, rounds),
         }
         self.prepare({name for name in flows if not self.options.flows or name in self.options.flows})
