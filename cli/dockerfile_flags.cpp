@@ -3,9 +3,10 @@
 #include "cooper/base/files.hpp"
 #include "cooper/base/text.hpp"
 
+#include "edit_values.hpp"
+
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <map>
 
 namespace cooper::cli {
@@ -229,14 +230,8 @@ build::ImageBuildOptions DockerfileFlags::options(const Environment& environment
         throw UsageError("--network: \"" + network_ + "\" is none of host and none");
     }
     options.network = network_;
-    if (const auto epoch = environment.get("SOURCE_DATE_EPOCH")) {
-        std::int64_t seconds = 0;
-        const char* const end = epoch->data() + epoch->size();
-        const auto read = std::from_chars(epoch->data(), end, seconds);
-        if (read.ec != std::errc() || read.ptr != end || seconds < 0) {
-            throw UsageError("SOURCE_DATE_EPOCH: \"" + *epoch + "\" is not seconds since 1970");
-        }
-        options.epoch = seconds;
+    if (const auto epoch = source_date_epoch(environment)) {
+        options.epoch = epoch->time_since_epoch().count();
     }
     for (const std::string& text : scrub_) {
         for (const std::string_view list : split(text, ',')) {

@@ -4,6 +4,8 @@
 
 #include "build/image/history_text.hpp"
 #include "build/image/stage_builder.hpp"
+#include "build/record/without_credentials.hpp"
+#include "build/source/git_text.hpp"
 #include "oci/printable.hpp"
 
 #include <algorithm>
@@ -17,25 +19,10 @@ bool names_owner(const CopyInstruction& copy) {
     return copy.chown.find_first_not_of("0123456789:") != std::string::npos;
 }
 
-bool is_commit(const std::string& ref) {
-    return (ref.size() == 40 || ref.size() == 64) && ref.find_first_not_of("0123456789abcdef") == std::string::npos;
-}
-
 Error not_pinned(const std::string& what, const char* advice) {
     Error error(ErrorCode::InvalidInput, what + " is not in the lock, and nothing pins it");
     error.advise(advice);
     return error;
-}
-
-/// What is shown and recorded of a URL: nobody's password.
-std::string without_credentials(const std::string& url) {
-    const auto scheme = url.find("://");
-    const auto at = url.find('@', scheme == std::string::npos ? 0 : scheme + 3);
-    const auto slash = url.find('/', scheme == std::string::npos ? 0 : scheme + 3);
-    if (scheme == std::string::npos || at == std::string::npos || at > slash) {
-        return url;
-    }
-    return url.substr(0, scheme + 3) + url.substr(at + 1);
 }
 
 }  // namespace

@@ -52,11 +52,11 @@ StageBuilder::StageBuilder(PlatformBuild& build, std::size_t stage)
       stage_(dockerfile_.stages[stage]),
       index_(stage),
       run_(build.run()),
-      variables_(build.plan(), build.stage_options()) {}
+      variables_(build.plan(), build.stage_options()),
+      steps_(1 + count_layers(stage_.instructions)) {}
 
 StageResult StageBuilder::build() {
     state_ = begin_from();
-    steps_ += count_layers(stage_.instructions);
     run_triggers();
     for (const Instruction& instruction : stage_.instructions) {
         dispatch(instruction);
@@ -101,18 +101,15 @@ ImageState StageBuilder::begin_from_image(const std::string& image_name, const s
 
 ImageState StageBuilder::begin_from() {
     const StageBase& base = build_.plan().bases[index_];
-    steps_ = 1 + count_layers(stage_.instructions);
     state_.platform = base.platform;
     if (base.kind == StageBase::Kind::Scratch) {
         ImageState scratch = ImageState::scratch(base.platform);
         variables_.set_environment(scratch.config.environment);
-        steps_ = 1;
         return scratch;
     }
     if (base.kind == StageBase::Kind::Stage) {
         const StageResult& parent = build_.stage(base.stage);
         variables_ = parent.variables;
-        steps_ = 1;
         return parent.image;
     }
     const std::string* const context = build_.named_context(base.image);
@@ -122,7 +119,6 @@ ImageState StageBuilder::begin_from() {
     }
     ImageState image = begin_from_image(base.image, context);
     variables_.set_environment(image.config.environment);
-    steps_ = 1;
     return image;
 }
 

@@ -115,7 +115,7 @@ private:
     bool trigger_ = false;                      // it stands in an image's config, not in the Dockerfile
     bool cmd_set_ = false;                      // in this stage
     std::size_t number_ = 1;                    // of the step, FROM being the first
-    std::size_t steps_ = 1;
+    std::size_t steps_;                         // FROM, and those that make layers
     std::unique_ptr<RootTree> tree_;
     std::map<std::string, std::unique_ptr<RootTree>> read_trees_;  // by chain ID
 };

@@ -6,6 +6,7 @@
 
 #include "base/json.hpp"
 #include "build/record/record_limits.hpp"
+#include "build/record/without_credentials.hpp"
 #include "build/tags/tag_levels.hpp"
 #include "oci/printable.hpp"
 
@@ -26,24 +27,6 @@ constexpr std::string_view kSchema = "cooper.build.lock/1";
 
 Error invalid(std::string_view what, const std::string& problem) {
     return {ErrorCode::InvalidInput, std::string(what) + ": " + problem};
-}
-
-/// `url` without user and password; of ssh the user stays, who is no secret and part of the address.
-std::string without_credentials(std::string_view url) {
-    constexpr std::string_view kSeparator = "://";
-    const std::size_t scheme = url.find(kSeparator);
-    if (scheme == std::string_view::npos) {
-        return std::string(url);
-    }
-    const std::size_t start = scheme + kSeparator.size();
-    const std::string_view authority = url.substr(start, url.find_first_of("/?#", start) - start);
-    const std::size_t at = authority.rfind('@');
-    if (at == std::string_view::npos) {
-        return std::string(url);
-    }
-    std::string user(authority.substr(0, at));
-    user = url.substr(0, scheme) == "ssh" ? user.substr(0, user.find(':')) + "@" : std::string();
-    return std::string(url.substr(0, start)) + user + std::string(url.substr(start + at + 1));
 }
 
 // --- writing -------------------------------------------------------------------------------------------------------
@@ -287,6 +270,23 @@ const T* find_where(const std::vector<T>& items, F&& is_meant) {
 }
 
 }  // namespace
+
+std::string without_credentials(std::string_view url) {
+    constexpr std::string_view kSeparator = "://";
+    const std::size_t scheme = url.find(kSeparator);
+    if (scheme == std::string_view::npos) {
+        return std::string(url);
+    }
+    const std::size_t start = scheme + kSeparator.size();
+    const std::string_view authority = url.substr(start, url.find_first_of("/?#", start) - start);
+    const std::size_t at = authority.rfind('@');
+    if (at == std::string_view::npos) {
+        return std::string(url);
+    }
+    std::string user(authority.substr(0, at));
+    user = url.substr(0, scheme) == "ssh" ? user.substr(0, user.find(':')) + "@" : std::string();
+    return std::string(url.substr(0, start)) + user + std::string(url.substr(start + at + 1));
+}
 
 std::string BuildRecord::json() const {
     // Dockerfiles and arguments may hold bytes that are no UTF-8; JSON may not.

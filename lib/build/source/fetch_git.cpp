@@ -25,11 +25,6 @@ constexpr std::chrono::hours kTimeLimit{2};
 constexpr std::size_t kMaxSaid = 8U << 20;
 constexpr std::size_t kMaxShown = 500;
 
-bool is_commit(std::string_view text) {
-    return (text.size() == 40 || text.size() == 64) &&
-           text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
-}
-
 /// One repository that is fetched into a directory.
 class Checkout {
 public:

@@ -223,4 +223,9 @@ bool GitReference::may_be_path() const {
     return remote.starts_with(kGithub);
 }
 
+bool is_commit(std::string_view text) {
+    return (text.size() == 40 || text.size() == 64) &&
+           text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
 }  // namespace cooper::build
